@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_STAGE_H
+#define HUSK_AGENT_STAGE_H
+
+/*
+ * The child of the agent that becomes a container's process: the agent's own binary, executed again
+ * as `husk-agent stage`, single-threaded, working off a table of steps. The first step that fails is
+ * reported by its name.
+ *
+ * Descriptors it is started with:
+ */
+enum stage_fd {
+	STAGE_FD_REQUEST = 3, /* read to its end: a packed Husk__Stage__StageRequest */
+	STAGE_FD_STATUS = 4,  /* one byte STAGE_READY, or STAGE_FAILED and a packed StageError */
+	STAGE_FD_START = 5,   /* after READY: one byte to go on; end of file: exit without running */
+	STAGE_FD_FIRST_NS = 6, /* open namespaces to join, as StageRequest.namespaces numbers them */
+};
+
+/*
+ * STAGE_READY: all is done but the last steps (start hooks, seccomp, exec). After the start byte the
+ * status pipe either closes by itself (exec succeeded) or carries STAGE_FAILED.
+ */
+#define STAGE_READY  'R'
+#define STAGE_FAILED 'E'
+
+/* main() of `husk-agent stage`. Does not return on success; the exit code on failure. */
+int stage_main(void);
+
+#endif

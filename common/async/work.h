@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_ASYNC_WORK_H
+#define HUSK_ASYNC_WORK_H
+
+/*
+ * Run `fn` on libuv's worker pool and wait for it: for system calls that really block (mount,
+ * unmount, device-mapper, getpwnam, large copies). fn runs on another thread: it may touch only
+ * `arg` and functions without state (the log is not among them), never fibers. It cannot be
+ * cancelled and has no deadline: a call that can hang for good does not belong here. The pool has
+ * four threads.
+ */
+void work_run(void (*fn)(void *arg), void *arg);
+
+#endif

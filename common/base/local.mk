@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	common/base/cleanup.h \
+	common/base/err.c common/base/err.h \
+	common/base/fd.c common/base/fd.h \
+	common/base/id.c common/base/id.h \
+	common/base/log.c common/base/log.h \
+	common/base/mem.c common/base/mem.h \
+	common/base/num.c common/base/num.h \
+	common/base/path.c common/base/path.h \
+	common/base/undo.c common/base/undo.h

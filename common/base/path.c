@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths that the kernel resolves beneath a root; see path.h. */
+#include "common/base/path.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "common/base/mem.h"
+
+#define EAGAIN_TRIES 32 /* openat2 answers EAGAIN when a rename raced with the walk */
+#define DEPTH_MAX    256
+
+static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = -1;
+
+	for (int i = 0; i < EAGAIN_TRIES; i++) {
+		fd = (int)syscall(SYS_openat2, rootfd, path[0] ? path : ".", &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd;
+}
+
+int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, struct err *e)
+{
+	int fd = open_in_root(rootfd, path, flags, mode);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s' beneath its root", path);
+	return fd;
+}
+
+/*
+ * Walk component by component. Each prefix is resolved from the root, not from the directory
+ * before it, because a symlink on the way may lead anywhere inside the root.
+ */
+int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+{
+	auto_free char *prefix = xstrdup(path);
+	auto_close int dir = open_in_root(rootfd, "/", O_PATH | O_DIRECTORY, 0);
+	size_t depth = 0;
+
+	if (dir < 0)
+		return err_sys(e, errno, "open the root of '%s'", path);
+	for (char *p = prefix; *p;) {
+		char *name;
+		char saved;
+		int next;
+
+		p += strspn(p, "/");
+		if (!*p)
+			break;
+		if (++depth > DEPTH_MAX)
+			return err_set(e, ERR_INVALID, "'%s' has more than %d components", path,
+				       DEPTH_MAX);
+		name = p;
+		p += strcspn(p, "/");
+		saved = *p;
+		*p = '\0';
+		next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
+		if (next < 0 && errno == ENOENT && strcmp(name, "..") != 0) {
+			if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+				return err_sys(e, errno, "create directory '%s'", prefix);
+			next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
+		}
+		if (next < 0)
+			return err_sys(e, errno, "open directory '%s' beneath its root", prefix);
+		*p = saved;
+		(void)close(dir);
+		dir = next;
+	}
+	return take_fd(&dir);
+}
+
+int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+{
+	auto_free char *parent = xstrdup(path);
+	char *slash = strrchr(parent, '/');
+	const char *name = path_base(path);
+	auto_close int dir = -1;
+	auto_close int made = -1;
+	int fd = open_in_root(rootfd, path, O_PATH, 0);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return err_sys(e, errno, "open '%s' beneath its root", path);
+	if (!name[0] || !strcmp(name, ".") || !strcmp(name, ".."))
+		return err_set(e, ERR_INVALID, "'%s' is no file name", path);
+	if (slash)
+		*slash = '\0';
+	dir = path_mkdirs_in_root(rootfd, slash ? parent : "/", 0755, e);
+	if (dir < 0)
+		return -1;
+	made = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (made < 0 && errno != EEXIST)
+		return err_sys(e, errno, "create '%s'", path);
+	/* EEXIST after ENOENT: a symlink to nowhere. What it points to is not ours to make. */
+	fd = open_in_root(rootfd, path, O_PATH, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s' beneath its root", path);
+	return fd;
+}
+
+int path_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	auto_free char *copy = xstrdup(path);
+	struct stat st;
+
+	for (char *p = copy + 1; copy[0] && *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "create directory '%s'", copy);
+		*p = '/';
+	}
+	if (mkdir(copy, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_sys(e, errno, "create directory '%s'", path);
+	if (stat(copy, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(e, ENOTDIR, "create directory '%s'", path);
+	return 0;
+}
+
+static int remove_tree(int dirfd, const char *name, dev_t dev, int depth, struct err *e)
+{
+	struct stat st;
+	struct dirent *de;
+	DIR *dir;
+	int fd;
+	int r = 0;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(e, errno, "remove '%s'", name);
+	if (depth > DEPTH_MAX)
+		return err_set(e, ERR_INVALID, "remove '%s': nested too deeply", name);
+
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open directory '%s'", name);
+	if (fstat(fd, &st) < 0 || (dev != 0 && st.st_dev != dev)) {
+		(void)close(fd);
+		return err_set(e, ERR_STATE, "remove '%s': something is mounted there", name);
+	}
+	dir = fdopendir(fd);
+	if (!dir) {
+		err_sys(e, errno, "read directory '%s'", name);
+		(void)close(fd);
+		return -1;
+	}
+	while (r == 0 && (de = readdir(dir)) != NULL) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		r = remove_tree(fd, de->d_name, st.st_dev, depth + 1, e);
+	}
+	(void)closedir(dir);
+	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "remove directory '%s'", name);
+	return r;
+}
+
+int path_remove_tree(int dirfd, const char *name, struct err *e)
+{
+	return remove_tree(dirfd, name, 0, 0, e);
+}
+
+char *path_join(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+
+	while (len > 0 && a[len - 1] == '/')
+		len--;
+	b += strspn(b, "/");
+	return xasprintf("%.*s/%s", (int)len, a, b);
+}
+
+bool path_is_clean(const char *path)
+{
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		return false;
+	if (path[1] == '\0')
+		return true;
+	for (const char *p = path; *p;) {
+		size_t len = strcspn(++p, "/");
+
+		if (len == 0 || (len == 1 && p[0] == '.') ||
+		    (len == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		p += len;
+	}
+	return true;
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+const char *fd_path(int fd, char buf[static FD_PATH_MAX])
+{
+	(void)snprintf(buf, FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_RPC_CLIENT_H
+#define HUSK_RPC_CLIENT_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "common/async/fiber.h"
+#include "common/async/io.h"
+
+/* ttrpc client: many calls at once over one connection, each from its own fiber. */
+struct rpc_client;
+
+/* Takes the io over. `peer` names the other side in errors: "agent", "containerd". */
+struct rpc_client *rpc_client_new(struct io *conn, const char *peer) must_check;
+
+/* Calls that still wait fail with ERR_UNAVAILABLE, and have returned when this returns. NULL is fine. */
+void rpc_client_free(struct rpc_client *c);
+
+/*
+ * Call `method` of `service` and wait for the answer. `req` is a message of the method's input
+ * type. ret_resp (may be NULL) gets a message of its output type, for
+ * protobuf_c_message_free_unpacked(). `ns`: sent as containerd-namespace-ttrpc metadata; NULL: none.
+ *
+ * An error of the handler comes back with its code and text; a lost connection is ERR_UNAVAILABLE,
+ * the deadline ERR_TIMEOUT ("no answer in …"). A late answer is dropped.
+ */
+int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, const char *method,
+	     const char *ns, const void *req, void *ret_resp, struct deadline d,
+	     struct err *e) must_check;
+
+/* Until the connection is gone: 0, or -1 with ERR_TIMEOUT or ERR_CANCELLED. */
+int rpc_client_wait_closed(struct rpc_client *c, struct deadline d, struct err *e) must_check;
+bool rpc_client_closed(const struct rpc_client *c);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_HYPERVISOR_H
+#define HUSK_HYPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/async/fiber.h"
+#include "common/base/undo.h"
+#include "common/net/transport.h"
+#include "config/config.h"
+
+/*
+ * One virtual machine, whatever runs it. Drivers are rows of one table, found by the name used in
+ * the configuration; each is a set of operations with typed arguments and a mask of what it can do.
+ */
+
+struct hv;
+
+enum hv_cap {
+	HV_CAP_FS_SHARE = 1 << 0,
+	HV_CAP_DISK_HOTPLUG = 1 << 1,
+	HV_CAP_NET_HOTPLUG = 1 << 2,
+	HV_CAP_PAUSE = 1 << 3,
+};
+
+struct hv_spec {
+	const char *id;		 /* of the sandbox; valid, see common/base/id.h */
+	const struct config *config; /* outlives the VM */
+	const char *run_dir;	 /* exists, ours alone; sockets and the like go there */
+	const char *share_dir;	 /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
+	int netns_fd;		 /* the VMM runs in it; -1: a new, empty one */
+	const char *cgroup;	 /* cgroup v2 or v1 paths file…: the VMM's cgroup; NULL: ours */
+};
+
+#define HV_SHARE_TAG "kataShared" /* the name that Kata agents know the share by */
+
+/*
+ * What one VMM has to be able to do. Each function that acquires something pushes the opposite on
+ * `u` before it returns, also when it fails further down; the caller runs or keeps the stack.
+ */
+struct hv_ops {
+	const char *name; /* as in the configuration: [hypervisor.<name>] */
+	uint32_t caps;	  /* enum hv_cap */
+
+	int (*launch)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
+	int (*connect)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
+	int (*boot)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
+};
+
+/* NULL and ERR_INVALID that lists the drivers there are; a planned one says that it is not there yet. */
+const struct hv_ops *hv_ops_find(const char *name, struct err *e) must_check;
+
+/* launch, connect, boot: undone in full on failure, with the VMM's last words in the error. */
+int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret,
+	     struct err *e) must_check;
+
+/* Ends it (SIGKILL; the guest was asked before) and takes everything back. Idempotent. */
+void hv_stop(struct hv *hv);
+void hv_free(struct hv *hv);
+
+pid_t hv_pid(const struct hv *hv);
+const struct transport_address *hv_agent_address(const struct hv *hv);
+
+/* Until the VMM or a helper it cannot live without (virtiofsd) has died; *why names it. */
+int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e) must_check;
+
+/*
+ * What the VMM said on stderr and the last lines of the guest's console, as one line of text for
+ * err_append(); "" if neither said anything. Borrowed, until the next call.
+ */
+const char *hv_last_words(struct hv *hv);
+
+#endif

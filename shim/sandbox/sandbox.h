@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_SANDBOX_H
+#define HUSK_SHIM_SANDBOX_H
+
+#include <sys/types.h>
+
+#include "common/async/fiber.h"
+#include "common/oci/spec.h"
+#include "config/config.h"
+#include "shim/agent/agent.h"
+
+/*
+ * A sandbox: one virtual machine with an agent in it and the containers it holds. It knows the VM,
+ * the share and the agent; tasks, processes and their state are shim/task's.
+ */
+struct sandbox;
+
+struct sandbox_params {
+	const char *id;
+	const char *ns;		       /* containerd namespace */
+	const char *bundle;	       /* of the first container */
+	const struct config *config;   /* outlives the sandbox */
+	const struct oci_spec *spec;   /* of the first container: hostname, sysctls, sizes, netns */
+};
+
+/*
+ * Boot the VM, connect to the agent, CreateSandbox. On failure everything is taken back and the
+ * error carries the VMM's stderr and the last console lines.
+ */
+int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sandbox **ret,
+		  struct err *e) must_check;
+
+/*
+ * DestroySandbox (briefly), end the VM, take everything back. Works with a dead VM. Idempotent; a
+ * second caller waits for the first. sandbox_free() does it too if need be.
+ */
+void sandbox_stop(struct sandbox *s);
+void sandbox_free(struct sandbox *s);
+
+/* Until the VM is gone, for whatever reason; *why says what is known of it. */
+int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why,
+		      struct err *e) must_check;
+bool sandbox_alive(const struct sandbox *s);
+
+pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
+struct agent *sandbox_agent(struct sandbox *s); /* borrowed */
+
+/* One of containerd's mounts of a root file system (containerd.types.Mount). */
+struct rootfs_mount {
+	const char *type, *source, *target;
+	char *const *options; /* NULL-terminated */
+};
+
+struct container_params {
+	const char *id, *bundle;
+	const struct oci_spec *spec; /* as containerd wrote it */
+	const struct rootfs_mount *rootfs;
+	size_t n_rootfs;
+};
+
+/*
+ * Bring the root file system and the bind mounts into the guest, rewrite the spec for it
+ * (agent-protocol.md 3.5) and CreateContainer. Rolled back on failure.
+ */
+struct sandbox_container;
+int sandbox_create_container(struct sandbox *s, const struct container_params *p,
+			     struct deadline d, struct sandbox_container **ret,
+			     struct err *e) must_check;
+
+/* RemoveContainer and undo what create did on the host; errors are logged. The VM may be dead. */
+void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
+
+/*
+ * For `delete` after a crash of the shim, from the files in the state directory alone: kill what
+ * still runs, unmount, remove. Idempotent, succeeds when there is nothing. Not in a fiber.
+ */
+int sandbox_clean_up(const char *id, struct err *e) must_check;
+
+#endif
