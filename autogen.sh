@@ -4,4 +4,4 @@
 set -e
 cd "$(dirname "$0")"
 mkdir -p build-aux
-exec autoreconf --install --force --warnings=all
+exec autoreconf --install --force --warnings=all,no-portability

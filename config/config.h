@@ -16,7 +16,11 @@
  * NULL-terminated and may be NULL.
  */
 
-enum config_accel { CONFIG_ACCEL_AUTO, CONFIG_ACCEL_KVM, CONFIG_ACCEL_TCG };
+enum config_accel {
+	CONFIG_ACCEL_AUTO,
+	CONFIG_ACCEL_KVM,
+	CONFIG_ACCEL_TCG
+};
 enum config_transport {
 	CONFIG_TRANSPORT_AUTO,
 	CONFIG_TRANSPORT_VSOCK,
@@ -26,46 +30,46 @@ enum config_transport {
 
 /* [hypervisor.qemu]; other drivers have a table of the same keys under their own name */
 struct config_hypervisor {
-	char *path;		/* of the VMM */
-	char *kernel, *initrd;	/* "": those of the installed guest image (see guest_dir) */
-	char *kernel_params;	/* appended last, so they win */
-	char *machine_type;	/* "q35" */
+	char *path;            /* of the VMM */
+	char *kernel, *initrd; /* "": those of the installed guest image (see guest_dir) */
+	char *kernel_params;   /* appended last, so they win */
+	char *machine_type;    /* "q35" */
 	char *machine_accelerators, *cpu_features;
 	enum config_accel accel; /* "auto", "kvm", "tcg" */
 	enum config_transport transport;
-	char *vsock_daemon;	/* path of vhost-device-vsock, "" = look in PATH and libexec places */
+	char *vsock_daemon; /* path of vhost-device-vsock, "" = look in PATH and libexec places */
 	uint32_t default_vcpus, default_maxvcpus; /* 0: as many as the host has */
-	uint32_t default_memory_mib;		  /* key default_memory */
-	char *shared_fs;			  /* "virtio-fs" or "none" */
+	uint32_t default_memory_mib;              /* key default_memory */
+	char *shared_fs;                          /* "virtio-fs" or "none" */
 	char *virtio_fs_daemon;
-	char *virtio_fs_cache;			  /* "never", "metadata", "auto", "always" */
+	char *virtio_fs_cache; /* "never", "metadata", "auto", "always" */
 	uint32_t virtio_fs_queue_size;
 	char **virtio_fs_extra_args;
 	char *entropy_source;
-	char *seccompsandbox;			  /* QEMU's -sandbox argument; "" = none */
-	bool enable_debug;			  /* guest console and VMM stderr in the log */
-	char *user;		/* run VMM and helpers as this user; "" = root without capabilities */
+	char *seccompsandbox; /* QEMU's -sandbox argument; "" = none */
+	bool enable_debug;    /* guest console and VMM stderr in the log */
+	char *user;           /* run VMM and helpers as this user; "" = root without capabilities */
 };
 
 /* [agent.kata], also accepted as [agent.husk] */
 struct config_agent {
 	bool enable_debug, debug_console_enabled;
-	uint32_t dial_timeout_s;	     /* VMM started to agent answering */
+	uint32_t dial_timeout_s; /* VMM started to agent answering */
 	uint32_t create_container_timeout_s;
-	uint32_t container_pipe_size;	     /* bytes; 0: the kernel's default */
-	uint32_t request_timeout_s;	     /* every other call */
+	uint32_t container_pipe_size; /* bytes; 0: the kernel's default */
+	uint32_t request_timeout_s;   /* every other call */
 };
 
 /* [runtime] */
 struct config_runtime {
 	bool enable_debug;
-	char *hypervisor_name;		/* "qemu"; which [hypervisor.X] table counts */
-	char *internetworking_model;	/* "none" until networks are there */
+	char *hypervisor_name;       /* "qemu"; which [hypervisor.X] table counts */
+	char *internetworking_model; /* "none" until networks are there */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
-	char *state_dir;		/* "/run/husk" */
-	char *guest_dir;		/* where guest images are installed */
-	char *guest_image;		/* name of the one to use below guest_dir; "" = "default" */
+	char *state_dir;   /* "/run/husk" */
+	char *guest_dir;   /* where guest images are installed */
+	char *guest_image; /* name of the one to use below guest_dir; "" = "default" */
 };
 
 struct config {

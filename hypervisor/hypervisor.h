@@ -26,12 +26,13 @@ enum hv_cap {
 };
 
 struct hv_spec {
-	const char *id;		 /* of the sandbox; valid, see common/base/id.h */
+	const char *id;              /* of the sandbox; valid, see common/base/id.h */
 	const struct config *config; /* outlives the VM */
-	const char *run_dir;	 /* exists, ours alone; sockets and the like go there */
-	const char *share_dir;	 /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
-	int netns_fd;		 /* the VMM runs in it; -1: a new, empty one */
-	const char *cgroup;	 /* cgroup v2 or v1 paths file…: the VMM's cgroup; NULL: ours */
+	const char *run_dir;         /* exists, ours alone; sockets and the like go there */
+	const char
+		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
+	int netns_fd;       /* the VMM runs in it; -1: a new, empty one */
+	const char *cgroup; /* cgroup v2 or v1 paths file…: the VMM's cgroup; NULL: ours */
 };
 
 #define HV_SHARE_TAG "kataShared" /* the name that Kata agents know the share by */
@@ -42,7 +43,7 @@ struct hv_spec {
  */
 struct hv_ops {
 	const char *name; /* as in the configuration: [hypervisor.<name>] */
-	uint32_t caps;	  /* enum hv_cap */
+	uint32_t caps;    /* enum hv_cap */
 
 	int (*launch)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
 	int (*connect)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
@@ -53,8 +54,8 @@ struct hv_ops {
 const struct hv_ops *hv_ops_find(const char *name, struct err *e) must_check;
 
 /* launch, connect, boot: undone in full on failure, with the VMM's last words in the error. */
-int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret,
-	     struct err *e) must_check;
+int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, struct err *e)
+	must_check;
 
 /* Ends it (SIGKILL; the guest was asked before) and takes everything back. Idempotent. */
 void hv_stop(struct hv *hv);

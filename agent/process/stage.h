@@ -12,8 +12,9 @@
 enum stage_fd {
 	STAGE_FD_REQUEST = 3, /* read to its end: a packed Husk__Stage__StageRequest */
 	STAGE_FD_STATUS = 4,  /* one byte STAGE_READY, or STAGE_FAILED and a packed StageError */
-	STAGE_FD_START = 5,   /* after READY: one byte to go on; end of file: exit without running */
-	STAGE_FD_FIRST_NS = 6, /* open namespaces to join, as StageRequest.namespaces numbers them */
+	STAGE_FD_START = 5, /* after READY: one byte to go on; end of file: exit without running */
+	STAGE_FD_FIRST_NS =
+		6, /* open namespaces to join, as StageRequest.namespaces numbers them */
 };
 
 /*

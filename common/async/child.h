@@ -19,21 +19,21 @@ struct child;
 
 struct child_fd {
 	int from; /* ours, borrowed */
-	int to;	  /* the number in the child; must be unique; 0 to 2 default to /dev/null */
+	int to;   /* the number in the child; must be unique; 0 to 2 default to /dev/null */
 };
 
 struct child_spec {
-	const char *name;	   /* for errors and the log: "qemu" */
-	const char *const *argv;   /* argv[0] is executed as a path; no PATH search */
-	const char *const *envp;   /* NULL: ours */
-	const char *cwd;	   /* NULL: ours */
+	const char *name;           /* for errors and the log: "qemu" */
+	const char *const *argv;    /* argv[0] is executed as a path; no PATH search */
+	const char *const *envp;    /* NULL: ours */
+	const char *cwd;            /* NULL: ours */
 	const struct child_fd *fds; /* everything else is closed in the child */
 	size_t n_fds;
-	bool new_session;	   /* setsid() */
-	bool die_with_parent;	   /* PR_SET_PDEATHSIG SIGKILL, checked for the race */
-	uint64_t clone_flags;	   /* CLONE_NEW* for clone3(); 0: none */
-	const int *cgroup_fd;	   /* clone into this cgroup v2 directory; NULL: ours */
-	const int *pidns_fd;	   /* be a member of this pid namespace; NULL: ours */
+	bool new_session;     /* setsid() */
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, checked for the race */
+	uint64_t clone_flags; /* CLONE_NEW* for clone3(); 0: none */
+	const int *cgroup_fd; /* clone into this cgroup v2 directory; NULL: ours */
+	const int *pidns_fd;  /* be a member of this pid namespace; NULL: ours */
 
 	/*
 	 * Runs in the child just before exec, with the descriptors in place. Another thread of the

@@ -41,14 +41,14 @@ void io_shutdown(struct io *io);
 ssize_t io_read(struct io *io, void *buf, size_t len, struct deadline d, struct err *e) must_check;
 
 /* Exactly len bytes; end of file before that is ERR_UNAVAILABLE. */
-int io_read_exactly(struct io *io, void *buf, size_t len, struct deadline d,
-		    struct err *e) must_check;
+int io_read_exactly(struct io *io, void *buf, size_t len, struct deadline d, struct err *e)
+	must_check;
 
 /* All of it. After an error some of it may have been written. */
-int io_write(struct io *io, const void *buf, size_t len, struct deadline d,
-	     struct err *e) must_check;
-int io_writev(struct io *io, const struct iovec *iov, int n, struct deadline d,
-	      struct err *e) must_check;
+int io_write(struct io *io, const void *buf, size_t len, struct deadline d, struct err *e)
+	must_check;
+int io_writev(struct io *io, const struct iovec *iov, int n, struct deadline d, struct err *e)
+	must_check;
 
 /* What is there now or can be written now, without waiting: -1 with errno EAGAIN if nothing. */
 ssize_t io_try_read(struct io *io, void *buf, size_t len) must_check;

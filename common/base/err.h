@@ -28,7 +28,7 @@ enum err_code {
 	ERR_DENIED,
 	ERR_EXHAUSTED, /* a limit of ours or of the host */
 	ERR_TIMEOUT,
-	ERR_CANCELLED,	 /* the fiber that waited was cancelled */
+	ERR_CANCELLED,   /* the fiber that waited was cancelled */
 	ERR_UNAVAILABLE, /* the peer went away; retry may help */
 	ERR_UNSUPPORTED,
 	ERR_INTERNAL,

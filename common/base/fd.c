@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -123,8 +124,8 @@ int file_read_line(int dirfd, const char *path, char **ret, struct err *e)
 int file_replace(int dirfd, const char *name, const void *buf, size_t len, struct err *e)
 {
 	auto_free char *tmp = xasprintf(".%s.new", name);
-	auto_close int fd = openat(dirfd, tmp,
-				   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close int fd =
+		openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_sys(e, errno, "create '%s'", tmp);

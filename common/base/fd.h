@@ -26,10 +26,10 @@ int fd_set_cloexec(int fd, bool on, struct err *e) must_check;
  * The whole of a file (or pipe), NUL-terminated, for free(). ret_len may be NULL. More than `max`
  * bytes is ERR_EXHAUSTED. `what` names it in the error. Works on /proc, whose sizes are 0.
  */
-int fd_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
-		struct err *e) must_check;
-int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len,
-	      struct err *e) must_check;
+int fd_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len, struct err *e)
+	must_check;
+int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len, struct err *e)
+	must_check;
 /* The same without a trailing newline: for the one-line files of /sys, /proc and cgroups. */
 int file_read_line(int dirfd, const char *path, char **ret, struct err *e) must_check;
 
@@ -37,8 +37,8 @@ int file_read_line(int dirfd, const char *path, char **ret, struct err *e) must_
  * Replace dirfd/name by these bytes, so that a reader, and a shim restarted after a crash, see the
  * old file or the new one and never half of either. Mode 0600. `name` is a file name, not a path.
  */
-int file_replace(int dirfd, const char *name, const void *buf, size_t len,
-		 struct err *e) must_check;
+int file_replace(int dirfd, const char *name, const void *buf, size_t len, struct err *e)
+	must_check;
 
 /* One write() to an existing file, as cgroup, proc and sysfs files want it. */
 int file_write(int dirfd, const char *path, const void *buf, size_t len, struct err *e) must_check;

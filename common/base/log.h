@@ -11,7 +11,12 @@
  * A line is written with one write() to one descriptor and never blocks the program: what a full
  * pipe does not take is dropped. Control characters in the message are escaped, so a line is a line.
  */
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 enum log_format {
 	LOG_FORMAT_TEXT, /* time="…" level=info msg="…" id=…, as the containerd shims write it */
@@ -35,9 +40,9 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)                                   \
-	do {                                             \
-		if (log_level() >= LOG_LEVEL_DEBUG)      \
+#define log_debug(...)                                        \
+	do {                                                  \
+		if (log_level() >= LOG_LEVEL_DEBUG)           \
 			log_at(LOG_LEVEL_DEBUG, __VA_ARGS__); \
 	} while (0)
 

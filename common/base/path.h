@@ -16,8 +16,8 @@
  */
 
 /* open(2) of `path` inside rootfd; a leading '/' means rootfd. Always O_CLOEXEC. Returns the fd. */
-int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode,
-		      struct err *e) must_check;
+int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, struct err *e)
+	must_check;
 
 /* mkdir -p inside rootfd. Returns an O_PATH descriptor of the last directory. */
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e) must_check;

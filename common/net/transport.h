@@ -16,7 +16,12 @@
  *                            /sys/class/virtio-ports), on the host the chardev's socket by its path
  *   unix://PATH              for tests and debugging
  */
-enum transport_kind { TRANSPORT_VSOCK, TRANSPORT_HVSOCK, TRANSPORT_SERIAL, TRANSPORT_UNIX };
+enum transport_kind {
+	TRANSPORT_VSOCK,
+	TRANSPORT_HVSOCK,
+	TRANSPORT_SERIAL,
+	TRANSPORT_UNIX
+};
 
 #define TRANSPORT_PATH_MAX 108 /* sun_path */
 
@@ -26,10 +31,10 @@ struct transport_address {
 	char path[TRANSPORT_PATH_MAX]; /* of the socket, or the name of the serial port */
 };
 
-#define AGENT_PORT	  1024u /* ttrpc; agent-protocol: ports and addresses */
-#define AGENT_LOG_PORT	  1025u
+#define AGENT_PORT         1024u /* ttrpc; agent-protocol: ports and addresses */
+#define AGENT_LOG_PORT     1025u
 #define AGENT_CONSOLE_PORT 1026u
-#define AGENT_SERIAL_NAME "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
+#define AGENT_SERIAL_NAME  "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
 
 const char *transport_kind_name(enum transport_kind kind); /* "vsock", "hybrid vsock", … */
 int transport_parse(const char *uri, struct transport_address *ret, struct err *e) must_check;
@@ -38,15 +43,15 @@ int transport_parse(const char *uri, struct transport_address *ret, struct err *
  * Host: connect, trying again until the guest listens or the deadline comes; the error then says
  * what the last try met. On a serial port this includes getting both sides in step.
  */
-struct io *transport_connect(const struct transport_address *to, struct deadline d,
-			     struct err *e) must_check;
+struct io *transport_connect(const struct transport_address *to, struct deadline d, struct err *e)
+	must_check;
 
 /* Guest: accept connections, one after the other (a serial port carries one at a time). */
 struct transport_listener;
-struct transport_listener *transport_listen(const struct transport_address *at,
-					    struct err *e) must_check;
-struct io *transport_accept(struct transport_listener *l, struct deadline d,
-			    struct err *e) must_check;
+struct transport_listener *transport_listen(const struct transport_address *at, struct err *e)
+	must_check;
+struct io *transport_accept(struct transport_listener *l, struct deadline d, struct err *e)
+	must_check;
 void transport_listener_free(struct transport_listener *l);
 
 #endif

@@ -25,8 +25,8 @@ void rpc_client_free(struct rpc_client *c);
  * the deadline ERR_TIMEOUT ("no answer in …"). A late answer is dropped.
  */
 int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, const char *method,
-	     const char *ns, const void *req, void *ret_resp, struct deadline d,
-	     struct err *e) must_check;
+	     const char *ns, const void *req, void *ret_resp, struct deadline d, struct err *e)
+	must_check;
 
 /* Until the connection is gone: 0, or -1 with ERR_TIMEOUT or ERR_CANCELLED. */
 int rpc_client_wait_closed(struct rpc_client *c, struct deadline d, struct err *e) must_check;

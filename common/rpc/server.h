@@ -18,11 +18,13 @@
  */
 
 struct rpc_call {
-	void *self;		  /* rpc_service.self */
-	void *target;		  /* what rpc_service.target found; NULL without one */
-	struct deadline deadline; /* from the request's timeout_nano; DEADLINE_NEVER if it has none */
+	void *self;   /* rpc_service.self */
+	void *target; /* what rpc_service.target found; NULL without one */
+	struct deadline
+		deadline; /* from the request's timeout_nano; DEADLINE_NEVER if it has none */
 	const char *method;
-	const char *ns; /* metadata "containerd-namespace-ttrpc", "" if absent; lives as long as req */
+	const char
+		*ns; /* metadata "containerd-namespace-ttrpc", "" if absent; lives as long as req */
 };
 
 /*
@@ -37,7 +39,8 @@ typedef int (*rpc_handler_fn)(const struct rpc_call *call, const void *req, void
 struct rpc_method {
 	const char *name;
 	rpc_handler_fn handle;
-	uint32_t when; /* states of the target in which it makes sense; 0: the target is not looked up */
+	uint32_t
+		when; /* states of the target in which it makes sense; 0: the target is not looked up */
 };
 
 #define RPC_ABSENT 1u /* a state like any other: there is no target of that name (yet) */

@@ -16,8 +16,8 @@
 struct agent;
 
 /* Connect and ask Health.Check until it answers, both within the deadline. */
-struct agent *agent_connect(const struct transport_address *at, struct deadline d,
-			    struct err *e) must_check;
+struct agent *agent_connect(const struct transport_address *at, struct deadline d, struct err *e)
+	must_check;
 void agent_free(struct agent *a); /* calls that still wait fail; NULL is fine */
 
 /* The VMM died: fail every call at once with ERR_UNAVAILABLE "the VM is gone". */
@@ -28,12 +28,12 @@ int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req,
 int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e) must_check;
 int agent_create_container(struct agent *a, const Grpc__CreateContainerRequest *req,
 			   struct deadline d, struct err *e) must_check;
-int agent_start_container(struct agent *a, const char *id, struct deadline d,
-			  struct err *e) must_check;
-int agent_remove_container(struct agent *a, const char *id, struct deadline d,
-			   struct err *e) must_check;
-int agent_exec_process(struct agent *a, const char *id, const char *exec_id,
-		       Grpc__Process *process, struct deadline d, struct err *e) must_check;
+int agent_start_container(struct agent *a, const char *id, struct deadline d, struct err *e)
+	must_check;
+int agent_remove_container(struct agent *a, const char *id, struct deadline d, struct err *e)
+	must_check;
+int agent_exec_process(struct agent *a, const char *id, const char *exec_id, Grpc__Process *process,
+		       struct deadline d, struct err *e) must_check;
 int agent_signal_process(struct agent *a, const char *id, const char *exec_id, uint32_t signal,
 			 struct deadline d, struct err *e) must_check;
 int agent_wait_process(struct agent *a, const char *id, const char *exec_id, int *ret_status,
@@ -43,11 +43,13 @@ int agent_write_stdin(struct agent *a, const char *id, const char *exec_id, cons
 int agent_close_stdin(struct agent *a, const char *id, const char *exec_id, struct deadline d,
 		      struct err *e) must_check;
 
-enum agent_stream { AGENT_STDOUT, AGENT_STDERR };
+enum agent_stream {
+	AGENT_STDOUT,
+	AGENT_STDERR
+};
 /* *ret_len 0: end of stream. *ret_data for free(). No deadline: until there is something. */
-int agent_read_stream(struct agent *a, enum agent_stream which, const char *id,
-		      const char *exec_id, uint32_t max, uint8_t **ret_data, size_t *ret_len,
-		      struct err *e) must_check;
+int agent_read_stream(struct agent *a, enum agent_stream which, const char *id, const char *exec_id,
+		      uint32_t max, uint8_t **ret_data, size_t *ret_len, struct err *e) must_check;
 
 int agent_resize_tty(struct agent *a, const char *id, const char *exec_id, uint32_t rows,
 		     uint32_t columns, struct deadline d, struct err *e) must_check;
@@ -55,10 +57,10 @@ int agent_update_container(struct agent *a, const char *id, Grpc__LinuxResources
 			   struct deadline d, struct err *e) must_check;
 int agent_stats_container(struct agent *a, const char *id, Grpc__StatsContainerResponse **ret,
 			  struct deadline d, struct err *e) must_check;
-int agent_pause_container(struct agent *a, const char *id, struct deadline d,
-			  struct err *e) must_check;
-int agent_resume_container(struct agent *a, const char *id, struct deadline d,
-			   struct err *e) must_check;
+int agent_pause_container(struct agent *a, const char *id, struct deadline d, struct err *e)
+	must_check;
+int agent_resume_container(struct agent *a, const char *id, struct deadline d, struct err *e)
+	must_check;
 /* Until some container was hit by the OOM killer; *ret_id for free(). */
 int agent_get_oom_event(struct agent *a, char **ret_id, struct err *e) must_check;
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e) must_check;

@@ -14,17 +14,17 @@
 struct stdio;
 
 struct stdio_params {
-	const char *ns, *id, *exec_id;		  /* exec_id "" is the init process */
+	const char *ns, *id, *exec_id;                   /* exec_id "" is the init process */
 	const char *stdin_uri, *stdout_uri, *stderr_uri; /* "" is none */
-	bool terminal;				  /* stdout carries both; stderr is ignored */
+	bool terminal; /* stdout carries both; stderr is ignored */
 };
 
 /*
  * Open everything, both ends of each fifo included (containerd-shim.md 4.3); a logging binary is
  * started and has said it is ready. Copying starts with stdio_attach().
  */
-int stdio_open(const struct stdio_params *p, struct deadline d, struct stdio **ret,
-	       struct err *e) must_check;
+int stdio_open(const struct stdio_params *p, struct deadline d, struct stdio **ret, struct err *e)
+	must_check;
 
 /* The process exists in the guest: start copying. `a` outlives the streams. */
 void stdio_attach(struct stdio *s, struct agent *a);

@@ -17,10 +17,10 @@ struct sandbox;
 
 struct sandbox_params {
 	const char *id;
-	const char *ns;		       /* containerd namespace */
-	const char *bundle;	       /* of the first container */
-	const struct config *config;   /* outlives the sandbox */
-	const struct oci_spec *spec;   /* of the first container: hostname, sysctls, sizes, netns */
+	const char *ns;              /* containerd namespace */
+	const char *bundle;          /* of the first container */
+	const struct config *config; /* outlives the sandbox */
+	const struct oci_spec *spec; /* of the first container: hostname, sysctls, sizes, netns */
 };
 
 /*
@@ -38,8 +38,8 @@ void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 
 /* Until the VM is gone, for whatever reason; *why says what is known of it. */
-int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why,
-		      struct err *e) must_check;
+int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
+	must_check;
 bool sandbox_alive(const struct sandbox *s);
 
 pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
@@ -63,9 +63,8 @@ struct container_params {
  * (agent-protocol.md 3.5) and CreateContainer. Rolled back on failure.
  */
 struct sandbox_container;
-int sandbox_create_container(struct sandbox *s, const struct container_params *p,
-			     struct deadline d, struct sandbox_container **ret,
-			     struct err *e) must_check;
+int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
+			     struct sandbox_container **ret, struct err *e) must_check;
 
 /* RemoveContainer and undo what create did on the host; errors are logged. The VM may be dead. */
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
