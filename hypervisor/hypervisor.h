@@ -32,7 +32,13 @@ struct hv_spec {
 	const char
 		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
 	int netns_fd;       /* the VMM runs in it; -1: a new, empty one */
-	const char *cgroup; /* cgroup v2 or v1 paths file…: the VMM's cgroup; NULL: ours */
+
+	/*
+	 * A file with one cgroup directory a line (v2, or one for each v1 hierarchy): the VMM and its
+	 * helpers put themselves into every one (write "0" to <line>/cgroup.procs) before their exec, so
+	 * that no memory is charged elsewhere. NULL: they stay in ours.
+	 */
+	const char *cgroup;
 };
 
 #define HV_SHARE_TAG "kataShared" /* the name that Kata agents know the share by */

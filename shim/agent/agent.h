@@ -23,6 +23,15 @@ void agent_free(struct agent *a); /* calls that still wait fail; NULL is fine */
 /* The VMM died: fail every call at once with ERR_UNAVAILABLE "the VM is gone". */
 void agent_disconnect(struct agent *a);
 
+/*
+ * What the agent can do beyond the common protocol, by the names in its GetGuestDetails answer. Until
+ * that was asked for: nothing.
+ */
+int agent_get_guest_details(struct agent *a, struct deadline d, struct err *e) must_check;
+bool agent_has_feature(const struct agent *a, const char *name);
+#define AGENT_FEATURE_ORDERED_STREAMS \
+	"husk.ordered-streams" /* reads of a stream answered in order */
+
 int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req, struct deadline d,
 			 struct err *e) must_check;
 int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e) must_check;

@@ -70,9 +70,10 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
 
 /*
- * For `delete` after a crash of the shim, from the files in the state directory alone: kill what
- * still runs, unmount, remove. Idempotent, succeeds when there is nothing. Not in a fiber.
+ * For `delete` after a crash of the shim, from the files below `state_dir` (config.runtime.state_dir)
+ * alone: kill what still runs, unmount, remove. Idempotent, succeeds when there is nothing. ERR_STATE,
+ * and nothing done, while the process that started the sandbox lives. Not in a fiber.
  */
-int sandbox_clean_up(const char *id, struct err *e) must_check;
+int sandbox_clean_up(const char *state_dir, const char *id, struct err *e) must_check;
 
 #endif
