@@ -74,6 +74,13 @@ const struct transport_address *hv_agent_address(const struct hv *hv);
 int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e) must_check;
 
 /*
+ * For `delete` after a crash of the shim: kill the VMM and helpers that run_dir records and that
+ * still run (told apart from a stranger with the same pid by their start time), and wait a moment
+ * for their end. Idempotent, succeeds when there is nothing. Blocks; not in a fiber.
+ */
+int hv_clean_up(const char *run_dir, struct err *e) must_check;
+
+/*
  * What the VMM said on stderr and the last lines of the guest's console, as one line of text for
  * err_append(); "" if neither said anything. Borrowed, until the next call.
  */
