@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of storages and their users; see storage.h. The drivers are in drivers.c. */
+#include "agent/storage/storage.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/mount/mount.h"
+#include "common/async/fiber.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+/* uthash asks for memory through this, which never returns NULL. */
+#define uthash_malloc(n) xmalloc(n)
+#include <uthash.h>
+
+struct storage {
+	char *mount_point;
+	unsigned users;
+	bool keep;        /* the last user's end does not unmount it */
+	bool busy;        /* being mounted or unmounted by some fiber */
+	struct cond idle; /* waits for !busy; the entry may be gone by then */
+	UT_hash_handle hh;
+};
+
+static const struct storage_driver *driver_find(const char *name)
+{
+	for (size_t i = 0; i < storage_n_drivers; i++)
+		if (strcmp(storage_drivers[i]->name, name) == 0)
+			return storage_drivers[i];
+	return NULL;
+}
+
+static struct storage *storage_find(const struct storage_table *t, const char *mount_point)
+{
+	struct storage *s;
+
+	HASH_FIND_STR(t->first, mount_point, s);
+	return s;
+}
+
+static void storage_forget(struct storage_table *t, struct storage *s)
+{
+	HASH_DEL(t->first, s);
+	cond_wake_all(&s->idle);
+	free(s->mount_point);
+	free(s);
+}
+
+/* Hosts write some mount points with a slash at the end. */
+static int mount_point_check(const char *path, char **ret, struct err *e)
+{
+	auto_free char *clean = xstrdup(path);
+	size_t len = strlen(clean);
+
+	while (len > 1 && clean[len - 1] == '/')
+		clean[--len] = '\0';
+	if (len < 2 || !path_is_clean(clean))
+		return err_set(e, ERR_INVALID, "'%s' cannot be a mount point", path);
+	*ret = take_ptr(clean);
+	return 0;
+}
+
+int storage_add(struct storage_table *t, const Grpc__Storage *request,
+		const struct storage_user *user, char **ret_mount_point, struct err *e)
+{
+	const struct storage_driver *driver = driver_find(request->driver);
+	auto_free char *mount_point = NULL;
+	struct storage *s;
+
+	if (!driver)
+		return err_set(e, ERR_INVALID, "there is no storage driver '%s'", request->driver);
+	if (request->n_options > STORAGE_OPTIONS_MAX ||
+	    request->n_driver_options > STORAGE_OPTIONS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "storage at '%s' has more than %u options",
+			       request->mount_point, STORAGE_OPTIONS_MAX);
+	if (mount_point_check(request->mount_point, &mount_point, e) < 0)
+		return -1;
+
+	while ((s = storage_find(t, mount_point)) && s->busy)
+		if (cond_wait(&s->idle, DEADLINE_NEVER, e) < 0)
+			return err_wrap(e, "wait for the storage at '%s'", mount_point);
+	if (s) {
+		s->users++;
+		*ret_mount_point = take_ptr(mount_point);
+		return 0;
+	}
+
+	s = xnew(struct storage);
+	s->mount_point = xstrdup(mount_point);
+	s->keep = driver->keep || request->shared;
+	s->busy = true;
+	HASH_ADD_KEYPTR(hh, t->first, s->mount_point, strlen(s->mount_point), s);
+	if (driver->mount(request, mount_point, user, e) < 0) {
+		storage_forget(t, s);
+		return err_wrap(e, "%s storage at '%s'", driver->name, mount_point);
+	}
+	s->users = 1;
+	s->busy = false;
+	cond_wake_all(&s->idle);
+	*ret_mount_point = take_ptr(mount_point);
+	return 0;
+}
+
+static void storage_unmount(struct storage_table *t, struct storage *s)
+{
+	struct err e = ERR_INIT;
+
+	s->busy = true;
+	if (mount_remove(s->mount_point, &e) < 0)
+		log_warn("storage stays mounted: %s", e.text);
+	/* Fails on a share that the host made read-only, and where files are left: both are fine. */
+	else if (rmdir(s->mount_point) < 0 && errno != ENOENT)
+		log_debug("mount point '%s' stays: %s", s->mount_point, strerror(errno));
+	storage_forget(t, s);
+}
+
+void storage_release(struct storage_table *t, const char *mount_point)
+{
+	struct storage *s = storage_find(t, mount_point);
+
+	if (!s || s->users == 0)
+		return;
+	s->users--;
+	if (s->users == 0 && !s->keep)
+		storage_unmount(t, s);
+}
+
+void storage_release_all(struct storage_table *t)
+{
+	while (t->first) {
+		struct storage *newest = ELMT_FROM_HH(t->first->hh.tbl, t->first->hh.tbl->tail);
+
+		if (newest->busy) {
+			struct err e = ERR_INIT;
+
+			if (cond_wait(&newest->idle, DEADLINE_NEVER, &e) < 0)
+				return;
+			continue;
+		}
+		storage_unmount(t, newest);
+	}
+}
+
+unsigned storage_users(const struct storage_table *t, const char *mount_point)
+{
+	const struct storage *s = storage_find(t, mount_point);
+
+	return s ? s->users : 0;
+}
