@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libconfig.a
+libconfig_a_SOURCES = \
+	config/config.h \
+	config/toml.c config/toml.h \
+	config/toml_number.c \
+	config/toml_scan.c config/toml_scan.h
