@@ -44,7 +44,7 @@ struct config_hypervisor {
 	char *virtio_fs_daemon;
 	char *virtio_fs_cache; /* "never", "metadata", "auto", "always" */
 	uint32_t virtio_fs_queue_size;
-	char **virtio_fs_extra_args;
+	char **virtio_fs_extra_args; /* appended to the daemon's own arguments */
 	char *entropy_source;
 	char *seccompsandbox; /* QEMU's -sandbox argument; "" = none */
 	bool enable_debug;    /* guest console and VMM stderr in the log */
@@ -69,7 +69,7 @@ struct config_runtime {
 	bool sandbox_cgroup_only;
 	char *state_dir;   /* "/run/husk" */
 	char *guest_dir;   /* where guest images are installed */
-	char *guest_image; /* name of the one to use below guest_dir; "" = "default" */
+	char *guest_image; /* the one to use below guest_dir: "default", a symlink, or a name */
 };
 
 struct config {
@@ -82,13 +82,29 @@ struct config {
 /*
  * Which file: `path` (from the runtime options' ConfigPath) if not NULL or empty, else the
  * environment's HUSK_CONF_FILE, else /etc/husk/configuration.toml, else the installed defaults in
- * $(datadir)/husk, else built-in defaults alone. Then config.d beside it, *.toml in name order.
+ * $(datadir)/husk, else built-in defaults alone. A file that path or environment name must exist.
+ * Then config.d beside it (where its symlinks lead), *.toml in name order; then, where neither path
+ * nor environment chose the file, /etc/husk/config.d likewise. What comes later wins, key by key.
  *
- * Unknown keys are warnings (logged with file and line); wrong types, values out of range and
- * syntax errors are errors that name file, line and key.
+ * Unknown keys are warnings (logged with file and line); keys of Kata's that husk does not have are
+ * one line a file at Info, unless their value says "off" anyway. Wrong types, values out of range
+ * and syntax errors are errors that name file, line and key. Blocks: a few small files are read.
  */
 int config_load(const char *path, struct config **ret, struct err *e) must_check;
 void config_free(struct config *c);
+
+static inline void config_free_slot(struct config **c)
+{
+	config_free(*c);
+}
+#define auto_config CLEANUP(config_free_slot)
+
+/*
+ * What to boot: the configured kernel and initrd, or vmlinux and initrd.img of the guest image,
+ * <guest_dir>/<guest_image>/. Paths for free(); whether the files are there is not looked at.
+ */
+char *config_guest_kernel(const struct config *c) must_check;
+char *config_guest_initrd(const struct config *c) must_check;
 
 /* As a person reads it: every key, its value, and where the value came from. For `huskctl config`. */
 char *config_describe(const struct config *c) must_check;
