@@ -126,7 +126,7 @@ const char *json_map_get(const struct json_map *m, const char *key);
  * Read object `v` into the struct at `out`, which must be zeroed. `name` is what v is called in
  * errors ("process"; "" for a document). The first thing that does not fit is ERR_INVALID with its
  * place: "process.user.gid: not a number from 0 to 4294967295", "mounts[3].destination: missing";
- * out is zeroed again.
+ * nothing that was allocated is left in *out then.
  *
  * Null is the same as absent, as in Go. Members that are absent leave zeroes.
  */
