@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
-	proto/any.c proto/any.h
+	proto/any.c proto/any.h \
+	proto/envelope.c proto/envelope.h \
+	proto/frame.c proto/frame.h \
+	proto/wire.c proto/wire.h
 
 # Generated code is its own library, compiled without our warnings. A new .proto is one line here.
 PROTOGEN_C = \
@@ -23,8 +26,10 @@ PROTOGEN_C = \
 	proto/gen/runtime_options.pb-c.c \
 	proto/gen/sandbox.pb-c.c \
 	proto/gen/stage.pb-c.c \
+	proto/gen/status.pb-c.c \
 	proto/gen/task.pb-c.c \
-	proto/gen/task_types.pb-c.c
+	proto/gen/task_types.pb-c.c \
+	proto/gen/ttrpc.pb-c.c
 PROTOGEN_H = $(PROTOGEN_C:.c=.h)
 
 noinst_LIBRARIES += libprotogen.a
