@@ -19,6 +19,8 @@ struct io {
 	int armed;       /* events the poll handle is started with */
 	bool down;
 	struct cond readable, writable;
+	void (*on_free)(void *arg);
+	void *on_free_arg;
 };
 
 static void arm(struct io *io, int events);
@@ -98,7 +100,15 @@ void io_free(struct io *io)
 	if (io->poll)
 		uv_close((uv_handle_t *)io->poll, on_closed);
 	(void)close(io->fd);
+	if (io->on_free)
+		io->on_free(io->on_free_arg);
 	free(io);
+}
+
+void io_on_free(struct io *io, void (*fn)(void *arg), void *arg)
+{
+	io->on_free = fn;
+	io->on_free_arg = arg;
 }
 
 int io_fd(const struct io *io)

@@ -31,6 +31,9 @@ static inline void io_free_slot(struct io **io)
 
 int io_fd(const struct io *io); /* borrowed */
 
+/* Call fn(arg) when io_free() has closed it: for who lends a thing out one connection at a time. */
+void io_on_free(struct io *io, void (*fn)(void *arg), void *arg);
+
 /*
  * End it for everybody: shutdown(2) where it is a socket; whoever waits, and whoever tries later,
  * gets ERR_UNAVAILABLE. The descriptor stays open until io_free().
