@@ -45,6 +45,13 @@ struct rpc_method {
 
 #define RPC_ABSENT 1u /* a state like any other: there is no target of that name (yet) */
 
+/*
+ * In `when` beside the states (alone, the target is still not looked up): when the connection is lost,
+ * the handler's current wait ends with ERR_CANCELLED. For methods that only wait or read, such as
+ * Wait: nobody would hear the answer, and what a read takes off a stream would be lost.
+ */
+#define RPC_ENDS_WITH_PEER (1u << 31)
+
 struct rpc_service {
 	const char *name; /* on the wire: "containerd.task.v3.Task"; NULL: desc->name */
 	const ProtobufCServiceDescriptor *desc; /* generated: method names and message types */

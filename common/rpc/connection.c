@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frames over a byte stream; see connection.h. */
+#include "common/rpc/connection.h"
+
+#include <limits.h>
+#include <string.h>
+
+/*
+ * Small frames are received many at a time into this buffer. Of a large one only the beginning passes
+ * through it; the rest is read to its own place, together with the beginning of the next frame.
+ */
+#define IN_BYTES 8192u
+
+void rpc_connection_init(struct rpc_connection *c, struct io *io)
+{
+	*c = (struct rpc_connection){ .io = io, .in = xmalloc(IN_BYTES) };
+}
+
+/* As io_read(), into two places. */
+static ssize_t receive_some(struct rpc_connection *c, struct iovec iov[static 2], struct err *e)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (c->closed)
+			return err_set(e, ERR_UNAVAILABLE, "connection closed");
+		n = readv(io_fd(c->io), iov, 2);
+		if (n >= 0)
+			return n;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return err_sys(e, errno, "read");
+		if (io_wait_readable(c->io, DEADLINE_NEVER, e) < 0)
+			return -1;
+	}
+}
+
+/*
+ * Read to[0..len) completely; what comes in the same go behind it lands in the buffer, which must be
+ * empty. `to` may be NULL where len is 0: then one read to the buffer.
+ */
+static int receive_into(struct rpc_connection *c, uint8_t *to, size_t len, struct err *e)
+{
+	do {
+		struct iovec iov[2] = { { to, len }, { c->in + c->in_end, IN_BYTES - c->in_end } };
+		ssize_t n = receive_some(c, iov, e);
+
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return 0;
+		if ((size_t)n > len) {
+			c->in_end += (size_t)n - len;
+			return 1;
+		}
+		to += n;
+		len -= (size_t)n;
+	} while (len > 0);
+	return 1;
+}
+
+static int cut_short(struct err *e)
+{
+	return err_set(e, ERR_UNAVAILABLE, "connection closed in the middle of a message");
+}
+
+static size_t in_len(const struct rpc_connection *c)
+{
+	return c->in_end - c->in_start;
+}
+
+/* Move up to len buffered bytes to `to` (NULL: to nowhere). Returns how many. */
+static size_t take_buffered(struct rpc_connection *c, uint8_t *to, size_t len)
+{
+	size_t n = in_len(c) < len ? in_len(c) : len;
+
+	if (to && n > 0)
+		memcpy(to, c->in + c->in_start, n);
+	c->in_start += n;
+	if (c->in_start == c->in_end)
+		c->in_start = c->in_end = 0;
+	return n;
+}
+
+static int receive_payload(struct rpc_connection *c, size_t len, uint8_t **ret, struct err *e)
+{
+	auto_free uint8_t *payload = xmalloc(len);
+	size_t have = take_buffered(c, payload, len);
+
+	if (have < len) {
+		int r = receive_into(c, payload + have, len - have, e);
+
+		if (r <= 0)
+			return r < 0 ? -1 : cut_short(e);
+	}
+	*ret = take_ptr(payload);
+	return 0;
+}
+
+static int skip(struct rpc_connection *c, size_t len, struct err *e)
+{
+	for (;;) {
+		int r;
+
+		len -= take_buffered(c, NULL, len);
+		if (len == 0)
+			return 0;
+		r = receive_into(c, NULL, 0, e);
+		if (r <= 0)
+			return r < 0 ? -1 : cut_short(e);
+	}
+}
+
+int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struct err *e)
+{
+	struct incoming in = { .payload = NULL };
+	enum frame_result found;
+	struct frame f;
+	size_t used;
+	int r;
+
+	while ((found = frame_decode(c->in + c->in_start, in_len(c), &f, &used)) == FRAME_SHORT) {
+		memmove(c->in, c->in + c->in_start, in_len(c));
+		c->in_end = in_len(c);
+		c->in_start = 0;
+		r = receive_into(c, NULL, 0, e);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			return in_len(c) == 0 ? 0 : cut_short(e);
+	}
+
+	in.stream = f.stream;
+	in.type = f.type;
+	in.flags = f.flags;
+	in.len = f.payload_len;
+	in.too_large = found == FRAME_TOO_LARGE;
+	(void)take_buffered(c, NULL, FRAME_HEADER_LEN);
+	if (in.too_large)
+		r = skip(c, in.len, e);
+	else
+		r = in.len > 0 ? receive_payload(c, in.len, &in.payload, e) : 0;
+	if (r < 0)
+		return -1;
+	*ret = in;
+	return 1;
+}
+
+static void leave(struct rpc_connection *c)
+{
+	if (--c->senders == 0)
+		cond_wake_all(&c->idle);
+}
+
+int rpc_connection_begin(struct rpc_connection *c, struct deadline d, struct err *e)
+{
+	c->senders++;
+	while (c->sending && !c->closed) {
+		if (cond_wait(&c->turn, d, e) < 0) {
+			/* Perhaps it was woken for the turn as well: then the turn is the next one's. */
+			if (!c->sending)
+				cond_wake_one(&c->turn);
+			leave(c);
+			return -1;
+		}
+	}
+	if (c->closed) {
+		leave(c);
+		return err_set(e, ERR_UNAVAILABLE, "connection closed");
+	}
+	c->sending = true;
+	return 0;
+}
+
+void rpc_connection_end(struct rpc_connection *c)
+{
+	c->sending = false;
+	cond_wake_one(&c->turn);
+	leave(c);
+}
+
+/* Takes what was written off iov[0..n); returns the number of parts that are done with. */
+static int iov_advance(struct iovec *iov, int n, size_t written)
+{
+	int done = 0;
+
+	while (done < n && written >= iov[done].iov_len)
+		written -= iov[done++].iov_len;
+	if (done < n) {
+		iov[done].iov_base = (char *)iov[done].iov_base + written;
+		iov[done].iov_len -= written;
+	}
+	return done;
+}
+
+/* Everything, or -1 with *iov and *n saying what is left. */
+static int write_parts(struct rpc_connection *c, struct iovec **iov, int *n, struct deadline d,
+		       struct err *e)
+{
+	while (*n > 0) {
+		ssize_t r;
+		int done;
+
+		if (c->closed)
+			return err_set(e, ERR_UNAVAILABLE, "connection closed");
+		r = writev(io_fd(c->io), *iov, *n < IOV_MAX ? *n : IOV_MAX);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && errno != EAGAIN)
+			return err_sys(e, errno, "write");
+		if (r < 0) {
+			if (io_wait_writable(c->io, d, e) < 0)
+				return -1;
+			continue;
+		}
+		done = iov_advance(*iov, *n, (size_t)r);
+		*iov += done;
+		*n -= done;
+	}
+	return 0;
+}
+
+static int send_unsent(struct rpc_connection *c, struct deadline d, struct err *e)
+{
+	struct iovec one = { c->unsent.data, c->unsent.len };
+	struct iovec *iov = &one;
+	int n = c->unsent.len > 0 ? 1 : 0;
+	int r = write_parts(c, &iov, &n, d, e);
+
+	if (r == 0)
+		buf_done(&c->unsent);
+	else
+		buf_drop_front(&c->unsent, c->unsent.len - one.iov_len);
+	return r;
+}
+
+/* Whether the stream stays usable after this: then the other side must get whole frames only. */
+static bool gave_up(const struct err *e)
+{
+	return e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
+}
+
+int rpc_connection_send(struct rpc_connection *c, struct outgoing *o, struct deadline d,
+			struct err *e)
+{
+	struct iovec *iov = o->iov;
+	size_t first_len = o->iov[0].iov_len;
+	int n = o->n;
+
+	if (c->send_failed)
+		return err_set(e, ERR_UNAVAILABLE, "connection lost");
+	if (send_unsent(c, d, e) == 0) {
+		if (write_parts(c, &iov, &n, d, e) == 0)
+			return 0;
+		if (gave_up(e) && (iov != o->iov || iov->iov_len != first_len))
+			for (int i = 0; i < n; i++)
+				buf_add(&c->unsent, iov[i].iov_base, iov[i].iov_len);
+	}
+	if (!gave_up(e))
+		c->send_failed = true;
+	return -1;
+}
+
+void rpc_connection_close(struct rpc_connection *c)
+{
+	if (c->closed)
+		return;
+	c->closed = true;
+	io_shutdown(c->io);
+	cond_wake_all(&c->turn);
+}
+
+void rpc_connection_done(struct rpc_connection *c)
+{
+	struct err ignored = ERR_INIT;
+
+	rpc_connection_close(c);
+	/* A cancel ends one wait; the senders are leaving all the same. */
+	while (c->senders > 0)
+		if (cond_wait(&c->idle, DEADLINE_NEVER, &ignored) < 0)
+			continue;
+	io_free(take_ptr(c->io));
+	free(take_ptr(c->in));
+	buf_done(&c->unsent);
+}

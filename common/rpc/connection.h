@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_RPC_CONNECTION_H
+#define HUSK_RPC_CONNECTION_H
+
+#include <stdbool.h>
+
+#include "common/async/fiber.h"
+#include "common/async/io.h"
+#include "common/base/mem.h"
+#include "common/rpc/outgoing.h"
+
+/*
+ * A byte stream as frames, for both ends of ttrpc: one fiber receives, many send, and what they send
+ * never interleaves. For server.c and client.c, which embed it.
+ */
+struct rpc_connection {
+	struct io *io;
+	uint8_t *in; /* received and not looked at: in[in_start..in_end) */
+	size_t in_start, in_end;
+	bool closed;       /* by us; the io may be gone */
+	bool sending;      /* a fiber has the turn */
+	bool send_failed;  /* the peer takes no more; what it sent can still be received */
+	unsigned senders;  /* fibers inside the functions below */
+	struct cond turn;  /* sending or closed has changed */
+	struct cond idle;  /* senders is 0 */
+	struct buf unsent; /* the rest of a frame whose sender gave up half-way */
+};
+
+/* Owns the io from here on. */
+void rpc_connection_init(struct rpc_connection *c, struct io *io);
+
+/* A frame that was received. The payload is the receiver's: free() it. */
+struct incoming {
+	uint32_t stream;
+	uint8_t type, flags;
+	uint32_t len;
+	bool too_large;   /* over FRAME_PAYLOAD_MAX: skipped, there is no payload */
+	uint8_t *payload; /* NULL also where len is 0 */
+};
+
+/* 1: *ret is set; 0: the peer closed it between two frames; -1: it is broken or was closed. */
+int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struct err *e)
+	must_check;
+
+/*
+ * Sending is three steps, because a client may give out stream ids only in the order in which they
+ * are sent. Every rpc_connection_begin() that returned 0 is followed by rpc_connection_end().
+ *
+ * A deadline or cancel that hits in the middle of a frame fails the call only: the rest of the frame
+ * is kept and goes out in front of the next one.
+ */
+int rpc_connection_begin(struct rpc_connection *c, struct deadline d, struct err *e) must_check;
+int rpc_connection_send(struct rpc_connection *c, struct outgoing *o, struct deadline d,
+			struct err *e) must_check;
+void rpc_connection_end(struct rpc_connection *c);
+
+/* Fail all that is waiting here, and all that comes later, with ERR_UNAVAILABLE. Does not wait. */
+void rpc_connection_close(struct rpc_connection *c);
+
+/* Close, wait for the senders to leave, free the io. Nobody may be receiving. Later calls fail. */
+void rpc_connection_done(struct rpc_connection *c);
+
+#endif
