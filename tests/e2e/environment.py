@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process in a container finds: root file systems, mounts, identity, limits."""
+
+import os
+import subprocess
+
+import containerd as c
+from report import Skip, check, check_equal, check_in
+
+
+def sh(ct, script, *options):
+    return ct.run_container("sh", "-c", script, options=options, check=True).text
+
+
+def test_mounts_of_the_default_spec(ct):
+    text = ct.execute(ct.shared, "cat", "/proc/mounts", check=True).text
+    kinds = {line.split()[1]: line.split()[2] for line in text.splitlines()}
+    for target, kind in (("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "tmpfs"), ("/dev/pts", "devpts"),
+                         ("/dev/shm", "tmpfs"), ("/dev/mqueue", "mqueue"), ("/run", "tmpfs")):
+        check_equal(kinds.get(target), kind, target)
+    options = {line.split()[1]: line.split()[3].split(",") for line in text.splitlines()}
+    check_in("ro", options["/sys"], "/sys")
+    check_in("noexec", options["/dev/shm"], "/dev/shm")
+
+
+def test_devices(ct):
+    script = ("for d in null zero full random urandom tty; do test -c /dev/$d || echo no $d; done;"
+              "echo x >/dev/null; head -c 3 /dev/zero | wc -c; ls -l /dev/fd /dev/ptmx /dev/stdin; ls /dev")
+    text = ct.execute(ct.shared, "sh", "-c", script, check=True).text
+    check("no " not in text.splitlines()[0], text)
+    check_in("/proc/self/fd", text)
+    check_in("ptmx -> pts/ptmx", text)
+
+
+def test_root_is_writable_and_private(ct):
+    check_equal(sh(ct, "echo hi >/file; cat /file"), "hi\n")
+    check_equal(sh(ct, "ls /file 2>&1 || true").count("No such file"), 1)
+
+
+def test_read_only_root(ct):
+    text = sh(ct, "touch /file 2>&1; echo $?; touch /tmp/x 2>&1; touch /run/x && echo run ok", "--read-only")
+    check_in("Read-only file system", text)
+    check_in("run ok", text)
+
+
+def test_native_snapshotter(ct):
+    check_equal(sh(ct, "echo native >/f; cat /f", "--snapshotter", "native"), "native\n")
+
+
+def test_rootfs_directory(ct):
+    source = os.path.join(os.environ["HUSK_CACHE"], "busybox")
+    done = ct.ctr("run", "--rm", "--runtime", c.RUNTIME, "--rootfs", source, ct.new_id("dir"),
+                  "/bin/sh", "-c", "/bin/ls /bin/busybox; pwd")
+    check_equal(done.text, "/bin/busybox\n/\n", done.error)
+
+
+def test_bind_mounts(ct):
+    source = f"{ct.run}/bind"
+    os.makedirs(source, exist_ok=True)
+    with open(f"{source}/file", "w") as file:
+        file.write("from the host\n")
+    text = sh(ct, "cat /data/file; echo back >/data/new; cat /one; echo x 2>&1 >/ro/f; true",
+              "--mount", f"type=bind,src={source},dst=/data,options=rbind:rw",
+              "--mount", f"type=bind,src={source}/file,dst=/one,options=bind:ro",
+              "--mount", f"type=bind,src={source},dst=/ro,options=rbind:ro")
+    check_equal(text.count("from the host"), 2, text)
+    with open(f"{source}/new") as file:
+        check_equal(file.read(), "back\n")
+    check(not os.path.exists(f"{source}/f"), "a read-only bind mount was written to")
+
+
+def test_tmpfs_mount(ct):
+    text = sh(ct, "grep ' /scratch ' /proc/mounts; touch /scratch/x && echo ok",
+              "--mount", "type=tmpfs,src=tmpfs,dst=/scratch,options=size=4m")
+    check_in("ok", text)
+    check_in("size=4096k", text)
+
+
+def test_identity_and_limits(ct):
+    script = ("id -u; id -g; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; pwd;"
+              "echo $MARK; umask; ulimit -n; cat /proc/self/oom_score_adj")
+    text = sh(ct, script, "--cwd", "/made/for/it", "--env", "MARK=set")
+    check_equal(text.splitlines()[0:2], ["0", "0"])
+    check_in("CapEff:\t00000000a80425fb", text)
+    check_in("CapBnd:\t00000000a80425fb", text)
+    check_in("NoNewPrivs:\t1", text)
+    check_in("/made/for/it\nset\n0022\n1024\n", text)
+
+
+def test_masked_and_read_only_paths(ct):
+    script = ("cat /proc/kcore | head -c 1 | wc -c; ls /proc/acpi 2>/dev/null | wc -l;"
+              "echo 1 2>&1 >/proc/sys/kernel/panic; echo status $?; ls /sys/firmware | wc -l")
+    lines = ct.execute(ct.shared, "sh", "-c", script + " 2>&1", check=True).text.splitlines()
+    check_equal(lines[0], "0", "/proc/kcore")
+    check(any("Read-only" in line for line in lines), str(lines))
+    check_equal(lines[-1], "0", "/sys/firmware")
+
+
+def test_seccomp(ct):
+    """containerd's default profile: no mount(2), no unshare of a user namespace."""
+    if subprocess.run([f"{ct.binaries}/ctr", "run", "--help"], capture_output=True,
+                      check=False).stdout.find(b"--seccomp") < 0:
+        raise Skip("this ctr has no --seccomp")
+    text = sh(ct, "grep Seccomp: /proc/self/status; keyctl 2>&1; true", "--seccomp")
+    check_in("Seccomp:\t2", text)
+
+
+def test_privileged(ct):
+    text = sh(ct, "grep CapEff /proc/self/status; mount -t tmpfs none /mnt 2>&1 || mkdir /m && mount -t tmpfs none /m && echo mounted",
+              "--privileged")
+    check_in("mounted", text)
+
+
+def test_cgroup_limits_at_creation(ct):
+    text = sh(ct, "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/*/memory.max",
+              "--memory-limit", str(64 << 20), "--cpus", "0.5")
+    check_in(str(64 << 20), text)
+
+
+def test_namespaces_are_the_containers_own(ct):
+    text = ct.execute(ct.shared, "sh", "-c", "echo $$; ps | wc -l; cat /proc/1/comm; ip -o link | wc -l", check=True).text
+    lines = text.splitlines()
+    check(int(lines[0]) < 100000)
+    check_equal(lines[2], "sleep", "process 1")
+
+
+def test_exec_has_its_own_settings(ct):
+    script = "id -u; id -g; pwd; grep CapEff /proc/self/status"
+    done = ct.execute(ct.shared, "sh", "-c", script, options=("--user", "1234:5678", "--cwd", "/tmp"), check=True)
+    check_equal(done.text, "1234\n5678\n/tmp\nCapEff:\t0000000000000000\n")

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of containers and execs: states, exit codes, signals, pause, events, errors."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import containerd as c
+import ttrpc
+from report import check, check_equal, check_in
+
+
+def test_kernel_and_hostname_are_the_guests(ct):
+    done = ct.run_container("sh", "-c", "uname -r; hostname", options=("--hostname", "inside"), check=True)
+    kernel, hostname = done.text.split()
+    with open("/proc/sys/kernel/osrelease") as file:
+        if c.RUNTIME == "io.containerd.husk.v2":
+            check(kernel != file.read().strip(), f"{kernel} is the host's kernel")
+    check_equal(hostname, "inside")
+
+
+def test_exit_codes(ct):
+    for code in (0, 1, 7, 255):
+        check_equal(ct.execute(ct.shared, "sh", "-c", f"exit {code}").code, code)
+    check_equal(ct.run_container("sh", "-c", "exit 42").code, 42)
+
+
+def test_signals_are_128_plus_the_number(ct):
+    for name, number in (("KILL", 137), ("TERM", 143), ("INT", 130), ("HUP", 129), ("USR1", 138)):
+        exec_id = ct.new_id("sig")
+        process = ct.popen("task", "exec", "--exec-id", exec_id, ct.shared, "sleep", "100",
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        c.wait_for(lambda: "sleep" in ct.execute(ct.shared, "ps").text, 10, "sleep runs")
+        ct.ctr("task", "kill", "--exec-id", exec_id, "-s", name, ct.shared, check=True)
+        check_equal(process.wait(20), number, name)
+
+
+def test_kill_of_the_container(ct):
+    name = ct.detached("sh", "-c", "trap 'exit 9' USR2; while :; do sleep 0.1; done")
+    time.sleep(0.5)
+    ct.ctr("task", "kill", "-s", "USR2", name, check=True)
+    check_equal(ct.exit_code(name), 9, "exit code")
+    ct.remove(name)
+    name = ct.detached("sleep", "100")
+    ct.ctr("task", "kill", "-a", "-s", "KILL", name, check=True)
+    check_equal(ct.exit_code(name), 137, "exit code")
+    ct.remove(name)
+
+
+def test_missing_program(ct):
+    done = ct.run_container("/no/such/program")
+    check(done.code != 0)
+    check_in("no such file", done.error)
+    done = ct.execute(ct.shared, "nonsense-program")
+    check(done.code != 0)
+    check_in("nonsense-program", done.error)
+    check_in("not found", done.error)
+
+
+def test_an_id_in_use(ct):
+    done = ct.ctr("task", "exec", "--exec-id", "twice", "--detach", ct.shared, "sleep", "30")
+    check_equal(done.code, 0, done.error)
+    done = ct.ctr("task", "exec", "--exec-id", "twice", "--detach", ct.shared, "sleep", "30")
+    check(done.code != 0)
+    check_in("already exists", done.error)
+    ct.ctr("task", "kill", "--exec-id", "twice", "-s", "KILL", ct.shared, check=True)
+
+
+def test_list_and_processes(ct):
+    pid, status = ct.tasks()[ct.shared]
+    check_equal(status, "RUNNING")
+    check(pid > 0, "the pid is 0")
+    check_in(str(pid), ct.ctr("task", "ps", ct.shared, check=True).text)
+
+
+def test_pause_and_resume(ct):
+    ct.ctr("task", "pause", ct.shared, check=True)
+    check_equal(ct.tasks()[ct.shared][1], "PAUSED")
+    check_in("paused", ct.execute(ct.shared, "true").error.lower() + " paused")
+    check(ct.execute(ct.shared, "true").code != 0, "exec into a paused container")
+    ct.ctr("task", "resume", ct.shared, check=True)
+    check_equal(ct.tasks()[ct.shared][1], "RUNNING")
+    check_equal(ct.execute(ct.shared, "true").code, 0)
+
+
+def test_metrics(ct):
+    text = ct.ctr("task", "metrics", ct.shared, check=True).text
+    check("memory" in text, text)
+    text = ct.ctr("task", "metrics", "--format", "json", ct.shared, check=True).text
+    check(json.loads(text), text)
+
+
+def test_delete_of_a_running_one_is_refused(ct):
+    done = ct.ctr("task", "delete", ct.shared)
+    check(done.code != 0)
+    check_equal(ct.tasks()[ct.shared][1], "RUNNING")
+
+
+def test_events_come_in_order(ct):
+    process = ct.popen("events", stdout=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
+    reader.start()
+    name = ct.new_id("ev")
+    ct.run_container("true", name=name, check=True)
+    c.wait_for(lambda: any("/tasks/delete" in line and name in line for line in lines), 10, "the delete event")
+    process.terminate()
+    process.wait()
+    topics = [word for line in lines if name in line for word in line.split() if word.startswith("/tasks/")]
+    check_equal(topics, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
+
+
+def test_created_task_can_be_killed(ct):
+    """A task that was never started still ends, with an exit that waiters see."""
+    name = ct.new_id("cold")
+    ct.ctr("container", "create", "--runtime", c.RUNTIME, c.IMAGE, name, "sleep", "5", check=True)
+    # `ctr task start -d` creates and starts; the shim's own interface can do the first half alone.
+    process = ct.popen("task", "start", name, stdin=subprocess.DEVNULL)
+    c.wait_for(lambda: name in ct.tasks(), 30, "the task")
+    ct.ctr("task", "kill", "-s", "KILL", name)
+    check_equal(process.wait(30), 137)
+    ct.ctr("container", "delete", name)
+
+
+def task_of(ct, name):
+    return ttrpc.Task(ct.shim_address(name))
+
+
+def status_of(call):
+    try:
+        call()
+    except ttrpc.Status as status:
+        return status.code
+    return "OK"
+
+
+def test_both_task_services_answer(ct):
+    for version in (2, 3):
+        task = ttrpc.Task(ct.shim_address(ct.shared), version=version)
+        state = task("State", [(1, ct.shared)])
+        check_equal(state[1][0].decode(), ct.shared)
+        check_equal(state[4][0], 2, "status (running)")
+
+
+def test_error_codes(ct):
+    task = task_of(ct, ct.shared)
+    known, unknown = [(1, ct.shared)], [(1, "no-such-task")]
+    for method in ("State", "Start", "Delete", "Pids", "Pause", "Resume", "Kill", "Wait", "Stats"):
+        if method == "Pids":
+            continue
+        message = unknown + ([(3, 9)] if method == "Kill" else [])
+        check_equal(status_of(lambda: task(method, message)), "NOT_FOUND", method)
+    check_equal(status_of(lambda: task("Start", known)), "FAILED_PRECONDITION", "Start twice")
+    check_equal(status_of(lambda: task("Delete", known)), "FAILED_PRECONDITION", "Delete running")
+    check_equal(status_of(lambda: task("Resume", known)), "FAILED_PRECONDITION", "Resume running")
+    check_equal(status_of(lambda: task("Checkpoint", known)), "UNIMPLEMENTED", "Checkpoint")
+    check_equal(status_of(lambda: task("Nonsense", known)), "UNIMPLEMENTED", "an unknown method")
+    check_equal(status_of(lambda: task("Kill", known + [(3, 999)])), "INVALID_ARGUMENT", "signal 999")
+    check_equal(status_of(lambda: task("State", known + [(2, "no-exec")])), "NOT_FOUND", "unknown exec")
+    check_equal(status_of(lambda: task("Create", known + [(2, "/tmp")])), "ALREADY_EXISTS", "Create twice")
+    check_equal(status_of(lambda: task("Connect", unknown)), "OK", "Connect to anything")
+
+
+def test_bad_update(ct):
+    task = task_of(ct, ct.shared)
+    url = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
+    check_equal(status_of(lambda: task("Update", [(1, ct.shared), (2, [(1, url), (2, "{nonsense")])])),
+                "INVALID_ARGUMENT")
+    check_equal(status_of(lambda: task("Update", [(1, ct.shared), (2, [(1, "some.other.Type"), (2, "{}")])])),
+                "INVALID_ARGUMENT")
+
+
+def test_update(ct):
+    task = task_of(ct, ct.shared)
+    url = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
+
+    def update(resources):
+        task("Update", [(1, ct.shared), (2, [(1, url), (2, json.dumps(resources))])])
+
+    def read(name):
+        script = f"cat /sys/fs/cgroup/{name} 2>/dev/null || cat /sys/fs/cgroup/*/{name}"
+        return ct.execute(ct.shared, "sh", "-c", script, check=True).text.strip()
+
+    update({"memory": {"limit": 100 << 20}, "pids": {"limit": 77}, "cpu": {"quota": 50000, "period": 100000}})
+    check_equal(read("memory.max"), str(100 << 20))
+    check_equal(read("pids.max"), "77")
+    check_equal(read("cpu.max"), "50000 100000")
+    update({"memory": {"limit": -1}, "pids": {"limit": -1}, "cpu": {"quota": -1, "period": 100000}})
+    check_equal(read("memory.max"), "max")
+    check_equal(read("pids.max"), "max")
+    check_equal(read("cpu.max"), "max 100000")
+
+
+def test_several_waiters_also_after_the_exit(ct):
+    name = ct.detached("sh", "-c", "sleep 2; exit 6")
+    task = task_of(ct, name)
+    waits = [task.send("Wait", [(1, name)]) for _ in range(5)]
+    answers = [task.client.receive(stream, 30) for stream in waits]
+    answers.append(task("Wait", [(1, name)]))
+    state = task("State", [(1, name)])
+    check_equal([a[1][0] for a in answers], [6] * 6)
+    check_equal(len({a[2][0] for a in answers}), 1, "different times of exit")
+    check_equal(state[4][0], 3, "status (stopped)")
+    check_equal(state[10][0], answers[0][2][0], "time of exit in State")
+    check_equal(status_of(lambda: task("Kill", [(1, name), (3, 9)])), "NOT_FOUND", "Kill after the exit")
+    ct.remove(name)
+
+
+def test_shutdown_with_a_task_left_does_nothing(ct):
+    task = task_of(ct, ct.shared)
+    task("Shutdown", [(1, ct.shared)])
+    check_equal(task("State", [(1, ct.shared)])[4][0], 2)
+
+
+def test_close_io_twice(ct):
+    task = task_of(ct, ct.shared)
+    for _ in range(2):
+        task("CloseIO", [(1, ct.shared), (3, 1)])
+
+
+def test_containerd_restarted_finds_the_container(ct):
+    name = ct.detached("sh", "-c", "while :; do sleep 0.2; done")
+    before = ct.tasks()[name]
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        ct.stop(how)
+        ct.start()
+        check_equal(ct.tasks()[name], before, f"after {how.name}")
+        check_equal(ct.execute(name, "echo", "still here", check=True).out, b"still here\n")
+    process = ct.popen("events", stdout=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    ct.ctr("task", "kill", "-s", "KILL", name, check=True)
+    c.wait_for(lambda: ct.tasks()[name][1] == "STOPPED", 20, "it stops")
+    process.terminate()
+    check_in("/tasks/exit", process.communicate()[0], "the exit event after a restart")
+    ct.remove(name)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A containerd of the test's own, with husk in its PATH, and ctr for it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import ttrpc
+from report import Failure
+
+IMAGE = "docker.io/library/husk-busybox:latest"
+RUNTIME = "io.containerd.husk.v2"
+
+
+class Result:
+    def __init__(self, done):
+        self.code = done.returncode
+        self.out, self.err = done.stdout, done.stderr
+
+    @property
+    def text(self):
+        return self.out.decode(errors="replace")
+
+    @property
+    def error(self):
+        return self.err.decode(errors="replace")
+
+
+class Containerd:
+    """`binaries`: the directory of containerd and ctr; `prefix`: where husk is installed."""
+
+    def __init__(self, name, binaries, prefix, image, config=""):
+        self.name, self.binaries, self.prefix = name, binaries, prefix
+        self.run = tempfile.mkdtemp(prefix="husk-test-", dir="/run")
+        self.address = f"{self.run}/c.sock"
+        self.log_path = f"{self.run}/log"
+        self.husk_config = f"{self.run}/husk.toml"
+        self.log = open(self.log_path, "ab")
+        self.process = None
+        self.counter = 0
+        self.write_husk_config(config)
+        with open(f"{self.run}/config.toml", "w") as file:
+            file.write(f'version = 2\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
+                       'disabled_plugins = ["io.containerd.grpc.v1.cri",'
+                       ' "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]\n'
+                       f'[grpc]\n  address = "{self.address}"\n')
+        self.start()
+        self.ctr("image", "import", image, check=True)
+
+    def write_husk_config(self, text):
+        with open(self.husk_config, "w") as file:
+            file.write(text)
+
+    def start(self):
+        environment = dict(os.environ, PATH=f"{self.prefix}/bin:{os.environ['PATH']}",
+                           HUSK_CONF_FILE=self.husk_config)
+        self.process = subprocess.Popen(
+            [f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
+            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
+        deadline = time.monotonic() + 30
+        while self.ctr("version").code != 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"{self.name} does not start:\n{self.log_tail()}")
+            time.sleep(0.05)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+    def close(self):
+        """End it and take its directory away."""
+        for task in self.tasks():
+            self.ctr("task", "delete", "--force", task)
+        self.stop()
+        self.log.close()
+        with open("/proc/self/mountinfo") as file:
+            mounts = [line.split()[4] for line in file]
+        for mount in reversed(mounts):
+            if mount.startswith(self.run + "/"):
+                subprocess.run(["umount", "-l", mount], check=False)
+        keep = os.environ.get("HUSK_TEST_LOGS")
+        if keep:
+            os.makedirs(keep, exist_ok=True)
+            shutil.copy(self.log_path, f"{keep}/{self.name}-{os.path.basename(self.run)}.log")
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def log_tail(self, lines=30):
+        with open(self.log_path, errors="replace") as file:
+            return "".join(file.readlines()[-lines:])
+
+    def ctr(self, *args, check=False, stdin=None, timeout=120, **more):
+        """Run ctr; stdin bytes are piped in, None is /dev/null."""
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        done = Result(subprocess.run([f"{self.binaries}/ctr", "-a", self.address, *args],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     timeout=timeout, check=False, **given, **more))
+        if check and done.code != 0:
+            raise Failure(f"ctr {' '.join(args)}: exit {done.code}: {done.error}\n{self.log_tail(15)}")
+        return done
+
+    def popen(self, *args, **more):
+        return subprocess.Popen([f"{self.binaries}/ctr", "-a", self.address, *args], **more)
+
+    def new_id(self, word="t"):
+        self.counter += 1
+        return f"{word}{self.counter}"
+
+    def run_container(self, *command, options=(), stdin=None, check=False, name=None, timeout=120):
+        """`ctr run --rm` in the foreground."""
+        name = name or self.new_id("run")
+        return self.ctr("run", "--rm", "--runtime", RUNTIME, *options, IMAGE, name, *command,
+                        stdin=stdin, check=check, timeout=timeout)
+
+    def detached(self, *command, options=(), name=None):
+        """`ctr run -d`; returns the id. Remove it with remove()."""
+        name = name or self.new_id("bg")
+        self.ctr("run", "-d", "--runtime", RUNTIME, *options, IMAGE, name, *command, check=True)
+        return name
+
+    def remove(self, name):
+        self.ctr("task", "delete", "--force", name)
+        self.ctr("container", "delete", name)
+
+    def execute(self, name, *command, options=(), stdin=None, check=False, timeout=60):
+        return self.ctr("task", "exec", "--exec-id", self.new_id("e"), *options, name, *command,
+                        stdin=stdin, check=check, timeout=timeout)
+
+    def exit_code(self, name, seconds=20):
+        """Wait for the container's init and return its exit code, as the shim gives it."""
+        return ttrpc.Task(self.shim_address(name))("Wait", [(1, name)], seconds).get(1, [0])[0]
+
+    def tasks(self):
+        """{id: (pid, status)}"""
+        lines = self.ctr("task", "list").text.splitlines()[1:]
+        return {f[0]: (int(f[1]), f[2]) for f in map(str.split, lines) if len(f) >= 3}
+
+    def bundle(self, name):
+        return f"{self.run}/state/io.containerd.runtime.v2.task/default/{name}"
+
+    def shim_address(self, name):
+        """bootstrap.json of containerd 2, `address` of the shim's own for all."""
+        try:
+            with open(f"{self.bundle(name)}/bootstrap.json") as file:
+                return json.load(file)["address"]
+        except OSError:
+            with open(f"{self.bundle(name)}/address") as file:
+                return file.read().strip()
+
+    def shim_pid(self, name):
+        with open(f"{self.bundle(name)}/shim.pid") as file:
+            return int(file.read())
+
+
+def wait_for(condition, seconds, what):
+    """Until condition() gives something true, which is returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
