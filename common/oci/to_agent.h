@@ -23,5 +23,6 @@ Grpc__LinuxResources *oci_resources_to_agent(const struct oci_resources *r) must
  * starts without it, and its owner should be told. NULL-terminated, for strv_free(); NULL: nothing.
  */
 char **oci_spec_not_carried(const struct oci_spec *s) must_check;
+char **oci_resources_not_carried(const struct oci_resources *r) must_check;
 
 #endif
