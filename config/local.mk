@@ -9,3 +9,13 @@ libconfig_a_SOURCES = \
 	config/toml_number.c \
 	config/toml_scan.c config/toml_scan.h \
 	config/value.c config/value.h
+
+# The defaults as a file to copy from. It sets nothing: every key in it is a comment.
+huskdatadir = $(datadir)/husk
+nodist_huskdata_DATA = config/configuration.toml
+CLEANFILES += config/configuration.toml
+EXTRA_DIST += config/configuration.toml.in
+config/configuration.toml: $(srcdir)/config/configuration.toml.in
+	$(AM_V_GEN)$(MKDIR_P) config && \
+	sed 's|@pkgdatadir@|$(datadir)/husk|' $(srcdir)/config/configuration.toml.in >$@.new && \
+	mv $@.new $@

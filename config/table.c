@@ -60,7 +60,7 @@ const struct config_key config_keys[] = {
 	{ "hypervisor", "virtio_fs_daemon", .kind = CONFIG_PROGRAM, .check = CONFIG_PATH,
 	  .built_in = "/usr/libexec/virtiofsd:/usr/lib/qemu/virtiofsd",
 	  .offset = AT(hypervisor.virtio_fs_daemon),
-	  .doc = "virtiofsd; the first of these that exists." },
+	  .doc = "virtiofsd; unset: /usr/libexec/virtiofsd or, without it, /usr/lib/qemu/virtiofsd." },
 	{ "hypervisor", "virtio_fs_cache", WORD("auto", cache_words),
 	  .offset = AT(hypervisor.virtio_fs_cache),
 	  .doc = "What the guest may keep of shared files: never, metadata, auto or always." },

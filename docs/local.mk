@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += \
+	docs/man/containerd-shim-husk-v2.8 \
+	docs/man/husk-agent.8 \
+	docs/man/husk-configuration.toml.5 \
+	docs/man/huskctl.1
