@@ -2,3 +2,21 @@
 # Apart from the drivers, so that huskctl can link it without the loop and QEMU.
 noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = hypervisor/host.c hypervisor/host.h
+
+noinst_LIBRARIES += libhypervisor.a
+libhypervisor_a_SOURCES = \
+	hypervisor/clh/driver.c \
+	hypervisor/confine.c hypervisor/confine.h \
+	hypervisor/console.c hypervisor/console.h \
+	hypervisor/driver.h \
+	hypervisor/fake/driver.c \
+	hypervisor/hypervisor.c hypervisor/hypervisor.h \
+	hypervisor/process.c hypervisor/process.h \
+	hypervisor/qemu/args.c hypervisor/qemu/args.h \
+	hypervisor/qemu/driver.c \
+	hypervisor/qemu/qmp.c hypervisor/qemu/qmp.h \
+	hypervisor/qemu/qmp_message.c hypervisor/qemu/qmp_message.h \
+	hypervisor/qemu/vsock.c hypervisor/qemu/vsock.h \
+	hypervisor/record.c hypervisor/record.h \
+	hypervisor/virtiofsd.c hypervisor/virtiofsd.h
+libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)

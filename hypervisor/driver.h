@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_HYPERVISOR_DRIVER_H
+#define HUSK_HYPERVISOR_DRIVER_H
+
+#include "hypervisor/console.h"
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/process.h"
+
+/* What the drivers and the generic part share. Not for anybody outside hypervisor/. */
+
+struct hv {
+	const struct hv_ops *ops;
+	struct hv_spec spec; /* with strings of its own */
+	struct transport_address agent;
+
+	struct hv_process *processes; /* VMM and helpers, newest first; owned by the undo stack */
+	pid_t vmm_pid;                /* of one of them; stays after its end */
+	struct console console;       /* the guest's */
+
+	bool dead;
+	struct err why;   /* once dead */
+	struct cond died; /* `dead` was set */
+
+	struct undo teardown; /* everything a running VM holds */
+	void *driver;         /* the driver's own; freed by an entry of the undo stack */
+	struct buf last_words;
+};
+
+extern const struct hv_ops hv_qemu_ops;
+extern const struct hv_ops hv_clh_ops;
+extern const struct hv_ops hv_fake_ops;
+
+/* The machine is as good as gone. The first reason stays. */
+void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* "<run_dir>/<name>", for free(). */
+char *hv_run_path(const struct hv *hv, const char *name) must_check;
+
+#endif

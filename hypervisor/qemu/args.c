@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QEMU's command line; see args.h. One function for each part of the machine.
+ *
+ * What is not asked for is not there: -nodefaults, no firmware menu, no VGA, no USB, no SATA. The
+ * kernel is an ELF file with a PVH entry, which QEMU starts without a boot loader.
+ */
+#include "hypervisor/qemu/args.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/net/transport.h"
+#include "hypervisor/hypervisor.h"
+
+#define HOTPLUG_PORTS 4 /* PCIe root ports for disks that come later */
+
+static void add(char ***args, const char *option, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* One option, with its value unless fmt is NULL. */
+static void add(char ***args, const char *option, const char *fmt, ...)
+{
+	auto_free char *value = NULL;
+	va_list ap;
+
+	strv_add(args, option);
+	if (!fmt)
+		return;
+	va_start(ap, fmt);
+	value = xvasprintf(fmt, ap);
+	va_end(ap);
+	strv_add(args, value);
+}
+
+/* In a list of suboptions a comma is written twice (QEMU, "-drive file=a,,b"). For free(). */
+static char *escape_commas(const char *value)
+{
+	char *ret = xmalloc(2 * strlen(value) + 1), *out = ret;
+
+	for (; *value != '\0'; value++) {
+		*out++ = *value;
+		if (*value == ',')
+			*out++ = ',';
+	}
+	*out = '\0';
+	return ret;
+}
+
+/* The guest's memory is in a file that other processes map: virtiofsd, vhost-device-vsock. */
+static bool memory_shared(const struct qemu_choices *q)
+{
+	return q->share || q->transport == CONFIG_TRANSPORT_HVSOCK;
+}
+
+static const char *separator(const char *more)
+{
+	return *more == '\0' ? "" : ",";
+}
+
+static void add_machine(char ***args, const struct qemu_choices *q, const struct config *c)
+{
+	const struct config_hypervisor *h = &c->hypervisor;
+	const char *accel = q->accel == CONFIG_ACCEL_KVM ? "kvm" : "tcg";
+
+	add(args, "-name", "sandbox-%s,debug-threads=on", q->sandbox_id);
+	add(args, "-machine", "%s,accel=%s%s%s%s%s", h->machine_type, accel,
+	    strstr(h->machine_type, "q35") ? ",usb=off,sata=off,smbus=off,vmport=off,hpet=off" : "",
+	    memory_shared(q) ? ",memory-backend=memory" : "", separator(h->machine_accelerators),
+	    h->machine_accelerators);
+	add(args, "-cpu", "%s%s%s", q->accel == CONFIG_ACCEL_KVM ? "host" : "max",
+	    separator(h->cpu_features), h->cpu_features);
+	add(args, "-smp", "%" PRIu32, q->vcpus);
+	add(args, "-m", "%" PRIu64 "M", q->memory_mib);
+	if (memory_shared(q))
+		add(args, "-object",
+		    "memory-backend-memfd,id=memory,size=%" PRIu64 "M,share=on,seal=on",
+		    q->memory_mib);
+}
+
+static void add_hygiene(char ***args, const struct config *c)
+{
+	add(args, "-nodefaults", NULL);
+	add(args, "-no-user-config", NULL);
+	add(args, "-nographic", NULL);
+	add(args, "-no-reboot", NULL);
+	add(args, "-S", NULL); /* the guest runs when all that can fail before has not */
+	add(args, "-rtc", "base=utc,driftfix=slew,clock=host");
+	add(args, "-global", "kvm-pit.lost_tick_policy=discard");
+	if (*c->hypervisor.seccompsandbox != '\0')
+		add(args, "-sandbox", "%s", c->hypervisor.seccompsandbox);
+}
+
+static void add_monitor(char ***args)
+{
+	add(args, "-chardev", "socket,id=qmp,fd=%d", QEMU_FD_QMP);
+	add(args, "-mon", "chardev=qmp,mode=control");
+}
+
+/*
+ * A serial port of the kind every kernel has a driver for from the first moment: what it says
+ * before it panics is heard even when no module was loaded yet.
+ */
+static void add_console(char ***args)
+{
+	add(args, "-chardev", "socket,id=console,fd=%d", QEMU_FD_CONSOLE);
+	add(args, "-serial", "chardev:console");
+}
+
+static void add_entropy(char ***args, const struct config *c)
+{
+	auto_free char *source = escape_commas(c->hypervisor.entropy_source);
+
+	add(args, "-object", "rng-random,id=entropy,filename=%s", source);
+	add(args, "-device", "virtio-rng-pci,rng=entropy");
+}
+
+static void add_agent(char ***args, const struct qemu_choices *q)
+{
+	switch (q->transport) {
+	case CONFIG_TRANSPORT_VSOCK:
+		add(args, "-device", "vhost-vsock-pci,id=vsock,guest-cid=%" PRIu32 ",vhostfd=%d",
+		    q->guest_cid, QEMU_FD_AGENT);
+		break;
+	case CONFIG_TRANSPORT_HVSOCK:
+		add(args, "-chardev", "socket,id=vsock,fd=%d", QEMU_FD_AGENT);
+		add(args, "-device", "vhost-user-vsock-pci,chardev=vsock");
+		break;
+	case CONFIG_TRANSPORT_SERIAL:
+	case CONFIG_TRANSPORT_AUTO:
+		add(args, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", QEMU_FD_AGENT);
+		add(args, "-device", "virtserialport,bus=ports.0,chardev=agent,name=%s",
+		    AGENT_SERIAL_NAME);
+		break;
+	}
+}
+
+static void add_ports(char ***args, const struct qemu_choices *q)
+{
+	if (q->transport == CONFIG_TRANSPORT_SERIAL || q->debug_console)
+		add(args, "-device", "virtio-serial-pci,id=ports,max_ports=4");
+	add_agent(args, q);
+	if (q->debug_console) {
+		add(args, "-chardev", "socket,id=debug,fd=%d,server=on,wait=off", QEMU_FD_DEBUG);
+		add(args, "-device", "virtserialport,bus=ports.0,chardev=debug,name=%s",
+		    QEMU_DEBUG_CONSOLE_NAME);
+	}
+}
+
+static void add_share(char ***args, const struct qemu_choices *q, const struct config *c)
+{
+	if (!q->share)
+		return;
+	add(args, "-chardev", "socket,id=share,fd=%d", QEMU_FD_FS);
+	add(args, "-device", "vhost-user-fs-pci,chardev=share,tag=%s,queue-size=%" PRIu32,
+	    HV_SHARE_TAG, c->hypervisor.virtio_fs_queue_size);
+}
+
+static void add_hotplug_ports(char ***args)
+{
+	for (int i = 0; i < HOTPLUG_PORTS; i++)
+		add(args, "-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d", i, i + 1,
+		    i + 1);
+}
+
+static void add_payload(char ***args, const struct qemu_choices *q, const struct config *c)
+{
+	auto_free char *append = qemu_kernel_command_line(q, c);
+
+	if (*q->firmware != '\0')
+		add(args, "-bios", "%s", q->firmware);
+	add(args, "-kernel", "%s", q->kernel);
+	add(args, "-initrd", "%s", q->initrd);
+	add(args, "-append", "%s", append);
+}
+
+char **qemu_args(const struct qemu_choices *q, const struct config *c)
+{
+	char **args = NULL;
+
+	strv_add(&args, c->hypervisor.path);
+	add_machine(&args, q, c);
+	add_hygiene(&args, c);
+	add_monitor(&args);
+	add_console(&args);
+	add_hotplug_ports(&args);
+	add_entropy(&args, c);
+	add_ports(&args, q);
+	add_share(&args, q, c);
+	add_payload(&args, q, c);
+	return args;
+}
+
+/* ---- The guest kernel's command line ---- */
+
+/*
+ * Things not to look for (keyboard, second bus, reboot by anything but the keyboard controller), not
+ * to measure (timer routing, crypto self-tests) and not to wait for (a panic ends the machine, with
+ * -no-reboot, at once).
+ */
+static const char kernel_base[] =
+	"console=ttyS0 panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp "
+	"rcupdate.rcu_expedited=1 i8042.direct=1 i8042.dumbkbd=1 i8042.nopnp=1 i8042.noaux=1 "
+	"cryptomgr.notests net.ifnames=0 selinux=0";
+
+/* Where the agent listens, as transport_parse() reads it in the guest. */
+static void add_server_address(struct buf *line, const struct qemu_choices *q)
+{
+	if (q->transport == CONFIG_TRANSPORT_SERIAL)
+		buf_addf(line, " agent.server_addr=serial://%s", AGENT_SERIAL_NAME);
+	else
+		buf_addf(line, " agent.server_addr=vsock://-1:%u", AGENT_PORT);
+}
+
+char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config *c)
+{
+	struct buf line = BUF_INIT;
+	bool vsock = q->transport != CONFIG_TRANSPORT_SERIAL;
+
+	buf_addf(&line, "%s nr_cpus=%" PRIu32, kernel_base, q->vcpus);
+	/* The agent's log goes to the console as well: what was said last is in one place. */
+	if (!c->hypervisor.enable_debug)
+		buf_addf(&line, " quiet");
+	if (c->agent.enable_debug)
+		buf_addf(&line, " agent.log=debug");
+	add_server_address(&line, q);
+	if (q->debug_console)
+		buf_addf(&line, " agent.debug_console");
+	if (q->debug_console && vsock)
+		buf_addf(&line, " agent.debug_console_vport=%u", AGENT_CONSOLE_PORT);
+	if (c->agent.container_pipe_size > 0)
+		buf_addf(&line, " agent.container_pipe_size=%" PRIu32,
+			 c->agent.container_pipe_size);
+	if (*c->hypervisor.kernel_params != '\0')
+		buf_addf(&line, " %s", c->hypervisor.kernel_params);
+	return line.data;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_QEMU_ARGS_H
+#define HUSK_QEMU_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/cleanup.h"
+#include "config/config.h"
+
+/*
+ * QEMU's command line, and the guest kernel's, from what was configured and what was chosen for
+ * this host: strings in, strings out. Nothing is opened or looked up here.
+ */
+
+/* Descriptors that QEMU is born with; which of them are used follows from struct qemu_choices. */
+enum qemu_fd {
+	QEMU_FD_QMP = 3, /* socket pair: the monitor */
+	QEMU_FD_CONSOLE, /* socket pair: the guest's console */
+	QEMU_FD_AGENT,   /* vsock: /dev/vhost-vsock; hybrid: vhost-user; serial: listening socket */
+	QEMU_FD_FS,      /* vhost-user, to virtiofsd */
+	QEMU_FD_DEBUG,   /* listening socket: debug console */
+};
+
+struct qemu_choices {
+	const char *sandbox_id;
+	const char *kernel, *initrd;     /* paths */
+	const char *firmware;            /* path; "": QEMU's own */
+	enum config_accel accel;         /* not AUTO */
+	enum config_transport transport; /* not AUTO */
+	uint32_t vcpus;
+	uint64_t memory_mib;
+	uint32_t guest_cid; /* vsock */
+	bool share;         /* virtio-fs */
+	bool debug_console;
+};
+
+/* The port of the debug console, in the guest under /sys/class/virtio-ports. */
+#define QEMU_DEBUG_CONSOLE_NAME "husk.console"
+
+/* NULL-terminated, for strv_free(). */
+char **qemu_args(const struct qemu_choices *q, const struct config *c) must_check;
+
+/* The guest kernel's, as in -append. For free(). */
+char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config *c) must_check;
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QEMU.
+ *
+ * All it talks to it is born with: the monitor, the console, the agent's channel and virtiofsd are
+ * descriptors it is handed, so that it needs no directory of ours, no name has to appear anywhere,
+ * and it can run as a user who may do nothing. It is started stopped (-S); `cont` comes last, when
+ * there is nothing left that could fail.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/async/io.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/net/transport.h"
+#include "common/net/unix.h"
+#include "hypervisor/driver.h"
+#include "hypervisor/host.h"
+#include "hypervisor/qemu/args.h"
+#include "hypervisor/qemu/qmp.h"
+#include "hypervisor/qemu/vsock.h"
+#include "hypervisor/virtiofsd.h"
+
+#define FDS_MAX 8
+
+struct qemu {
+	struct hv *hv;
+	struct qmp *qmp;
+	struct io *console;
+	struct fiber_group readers;
+
+	/* Of the start: closed in the parent as soon as QEMU has them. */
+	struct child_fd fds[FDS_MAX];
+	size_t n_fds;
+};
+
+static void close_fds(struct qemu *q)
+{
+	for (size_t i = 0; i < q->n_fds; i++)
+		(void)close(q->fds[i].from);
+	q->n_fds = 0;
+}
+
+static void qemu_free(void *arg)
+{
+	struct qemu *q = arg;
+
+	close_fds(q);
+	q->hv->driver = NULL;
+	free(q);
+}
+
+/* QEMU gets this one; it is ours no longer. */
+static void hand_over(struct qemu *q, int fd, enum qemu_fd number)
+{
+	q->fds[q->n_fds++] = (struct child_fd){ .from = fd, .to = number };
+}
+
+static int make_pair(struct qemu *q, enum qemu_fd number, int *ret_ours, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socket pair for QEMU");
+	hand_over(q, pair[1], number);
+	*ret_ours = pair[0];
+	return 0;
+}
+
+/* ---- Console ---- */
+
+static void log_console(const char *line, void *arg)
+{
+	(void)arg;
+	log_debug("guest console: %s", line);
+}
+
+static void read_console(void *arg)
+{
+	struct qemu *q = arg;
+	struct err e = ERR_INIT;
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = io_read(q->console, bytes, sizeof(bytes), DEADLINE_NEVER, &e)) > 0)
+		console_feed(&q->hv->console, bytes, (size_t)n);
+}
+
+static void stop_console(void *arg)
+{
+	struct qemu *q = arg;
+
+	io_shutdown(q->console);
+	fiber_group_wait(&q->readers);
+	io_free(q->console);
+	q->console = NULL;
+}
+
+static int start_console(struct qemu *q, struct undo *u, struct err *e)
+{
+	int ours;
+
+	if (make_pair(q, QEMU_FD_CONSOLE, &ours, e) < 0)
+		return -1;
+	q->console = io_consume(ours, e);
+	if (!q->console)
+		return -1;
+	if (q->hv->spec.config->hypervisor.enable_debug)
+		q->hv->console.on_line = log_console;
+	fiber_group_start(&q->readers, "guest console", read_console, q);
+	undo_push(u, "guest console", stop_console, q);
+	return 0;
+}
+
+/* ---- Monitor ---- */
+
+static void stop_qmp(void *arg)
+{
+	struct qemu *q = arg;
+
+	qmp_free(q->qmp);
+	q->qmp = NULL;
+}
+
+static void on_shutdown(const char *event, const struct json *data, void *arg)
+{
+	const char *reason = json_string(json_get(data, "reason"));
+
+	(void)event;
+	hv_note_death(arg, ERR_UNAVAILABLE, "the guest ended the machine (%s)",
+		      reason ? reason : "no reason given");
+}
+
+static int start_qmp(struct qemu *q, struct undo *u, struct err *e)
+{
+	int ours;
+
+	if (make_pair(q, QEMU_FD_QMP, &ours, e) < 0)
+		return -1;
+	q->qmp = qmp_new_consume(ours, e);
+	if (!q->qmp)
+		return -1;
+	undo_push(u, "qmp connection", stop_qmp, q);
+	qmp_watch(q->qmp, "SHUTDOWN", on_shutdown, q->hv);
+	return 0;
+}
+
+/* ---- Choices ---- */
+
+/* A path from the configuration, or that file of the guest image. For free(). */
+static char *guest_file(const struct config *c, const char *configured, const char *name)
+{
+	const char *image = *c->runtime.guest_image != '\0' ? c->runtime.guest_image : "default";
+
+	if (*configured != '\0')
+		return xstrdup(configured);
+	return xasprintf("%s/%s/%s", c->runtime.guest_dir, image, name);
+}
+
+static int check_file(const char *what, const char *path, int mode, struct err *e)
+{
+	if (access(path, mode) < 0)
+		return err_sys(e, errno, "%s '%s'", what, path);
+	return 0;
+}
+
+static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_facts *facts,
+		  struct err *e)
+{
+	const struct config_hypervisor *c = &hv->spec.config->hypervisor;
+	struct host_reason why_accel, why_transport;
+
+	host_probe("", c->vsock_daemon, facts);
+	if (host_choose_accel(facts, c->accel, &ch->accel, &why_accel, e) < 0 ||
+	    host_choose_transport(facts, c->transport, &ch->transport, &why_transport, e) < 0)
+		return -1;
+	log_at(why_accel.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s", why_accel.text);
+	log_at(why_transport.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s", why_transport.text);
+
+	ch->vcpus = c->default_vcpus;
+	if (ch->vcpus == 0)
+		ch->vcpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	ch->memory_mib = c->default_memory_mib;
+	ch->share = hv->spec.share_dir && strcmp(c->shared_fs, "virtio-fs") == 0;
+	ch->debug_console = hv->spec.config->agent.debug_console_enabled;
+	return 0;
+}
+
+/* ---- The agent's channel ---- */
+
+static void remove_agent_socket(void *arg)
+{
+	const struct hv *hv = arg;
+
+	(void)unlink(hv->agent.path);
+}
+
+static int listen_for_agent(struct qemu *q, struct undo *u, struct err *e)
+{
+	struct hv *hv = q->hv;
+	auto_free char *path = hv_run_path(hv, "agent.sock");
+	int fd = unix_listen(path, e);
+
+	if (fd < 0)
+		return -1;
+	hand_over(q, fd, QEMU_FD_AGENT);
+	(void)snprintf(hv->agent.path, sizeof(hv->agent.path), "%s", path);
+	hv->agent.kind = TRANSPORT_SERIAL;
+	undo_push(u, "agent socket", remove_agent_socket, hv);
+	return 0;
+}
+
+static int start_agent_channel(struct qemu *q, struct qemu_choices *ch, const char *vsock_daemon,
+			       struct undo *u, struct deadline d, struct err *e)
+{
+	int fd;
+
+	switch (ch->transport) {
+	case CONFIG_TRANSPORT_VSOCK:
+		fd = vsock_open_vhost(&ch->guest_cid, e);
+		if (fd < 0)
+			return -1;
+		hand_over(q, fd, QEMU_FD_AGENT);
+		q->hv->agent = (struct transport_address){ .kind = TRANSPORT_VSOCK,
+							   .cid = ch->guest_cid,
+							   .port = AGENT_PORT };
+		return 0;
+	case CONFIG_TRANSPORT_HVSOCK:
+		if (vsock_daemon_start(q->hv, vsock_daemon, u, d, &fd, e) < 0)
+			return -1;
+		hand_over(q, fd, QEMU_FD_AGENT);
+		return 0;
+	case CONFIG_TRANSPORT_SERIAL:
+	case CONFIG_TRANSPORT_AUTO:
+		return listen_for_agent(q, u, e);
+	}
+	return 0;
+}
+
+static void remove_debug_socket(void *arg)
+{
+	auto_free char *path = hv_run_path(arg, "console.sock");
+
+	(void)unlink(path);
+}
+
+static int start_debug_console(struct qemu *q, struct undo *u, struct err *e)
+{
+	auto_free char *path = hv_run_path(q->hv, "console.sock");
+	int fd = unix_listen(path, e);
+
+	if (fd < 0)
+		return err_wrap(e, "debug console");
+	hand_over(q, fd, QEMU_FD_DEBUG);
+	undo_push(u, "debug console socket", remove_debug_socket, q->hv);
+	return 0;
+}
+
+static int start_share(struct qemu *q, struct undo *u, struct deadline d, struct err *e)
+{
+	int fd;
+
+	if (virtiofsd_start(q->hv, u, d, &fd, e) < 0)
+		return -1;
+	hand_over(q, fd, QEMU_FD_FS);
+	return 0;
+}
+
+/* ---- Steps ---- */
+
+static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, struct err *e)
+{
+	struct hv *hv = q->hv;
+	const struct confine_spec confine = {
+		.role = CONFINE_VMM,
+		.user = hv->spec.config->hypervisor.user,
+		.netns_fd = hv->spec.netns_fd,
+		.cgroups = hv->spec.cgroup,
+	};
+	auto_confine struct confine *confined = NULL;
+	auto_strv char **args = qemu_args(ch, hv->spec.config);
+	struct hv_process_spec spec = {
+		.name = "qemu",
+		.argv = (const char *const *)args,
+		.fds = q->fds,
+		.n_fds = q->n_fds,
+	};
+	struct hv_process *p;
+
+	if (confine_new(&confine, &confined, e) < 0)
+		return -1;
+	spec.confine = confined;
+	p = hv_process_start(hv, &spec, u, e);
+	if (!p)
+		return -1;
+	hv->vmm_pid = hv_process_pid(p);
+	return 0;
+}
+
+static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_daemon,
+		   struct undo *u, struct deadline d, struct err *e)
+{
+	if (check_file("hypervisor", q->hv->spec.config->hypervisor.path, X_OK, e) < 0 ||
+	    check_file("guest kernel", ch->kernel, R_OK, e) < 0 ||
+	    check_file("guest initrd", ch->initrd, R_OK, e) < 0)
+		return -1;
+	if (start_console(q, u, e) < 0 || start_qmp(q, u, e) < 0)
+		return -1;
+	if (ch->share && start_share(q, u, d, e) < 0)
+		return -1;
+	if (start_agent_channel(q, ch, vsock_daemon, u, d, e) < 0)
+		return -1;
+	if (ch->debug_console && start_debug_console(q, u, e) < 0)
+		return -1;
+	return spawn(q, ch, u, e);
+}
+
+static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct err *e)
+{
+	const struct config *c = hv->spec.config;
+	auto_free char *kernel = guest_file(c, c->hypervisor.kernel, "vmlinux");
+	auto_free char *initrd = guest_file(c, c->hypervisor.initrd, "initrd.img");
+	auto_host_facts struct host_facts facts = { 0 };
+	struct qemu_choices ch = {
+		.sandbox_id = hv->spec.id, .kernel = kernel, .initrd = initrd, .firmware = ""
+	};
+	struct qemu *q;
+	int r;
+
+	if (choose(hv, &ch, &facts, e) < 0)
+		return -1;
+	q = xnew(struct qemu);
+	q->hv = hv;
+	hv->driver = q;
+	undo_push(u, "qemu driver", qemu_free, q);
+	r = prepare(q, &ch, facts.vsock_daemon, u, d, e);
+	close_fds(q);
+	return r;
+}
+
+static int qemu_connect(struct hv *hv, struct undo *u, struct deadline d, struct err *e)
+{
+	struct qemu *q = hv->driver;
+
+	(void)u;
+	return qmp_handshake(q->qmp, d, e);
+}
+
+static int qemu_boot(struct hv *hv, struct undo *u, struct deadline d, struct err *e)
+{
+	struct qemu *q = hv->driver;
+
+	(void)u;
+	return qmp_call(q->qmp, "cont", NULL, -1, d, NULL, NULL, e);
+}
+
+const struct hv_ops hv_qemu_ops = {
+	.name = "qemu",
+	.caps = HV_CAP_FS_SHARE,
+	.launch = qemu_launch,
+	.connect = qemu_connect,
+	.boot = qemu_boot,
+};

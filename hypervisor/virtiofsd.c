@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtiofsd; see virtiofsd.h.
+ *
+ * Its listening socket and a connection waiting in it exist before it does, so nobody waits for a
+ * path to appear; the path is removed at once. It moves itself into namespaces in which the share is
+ * all there is, needs root for that, and keeps of root what acting on other people's files takes
+ * (confine.c has the list).
+ */
+#include "hypervisor/virtiofsd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/async/io.h"
+#include "common/base/mem.h"
+#include "common/net/unix.h"
+#include "hypervisor/driver.h"
+
+#define SOCKET_FD        3    /* in the daemon */
+#define VERSION_TEXT_MAX 4096 /* bytes */
+
+int virtiofsd_kind_of(const char *version, enum virtiofsd_kind *ret, struct err *e)
+{
+	static const char name[] = "virtiofsd ", c_word[] = "version ";
+
+	if (strncmp(version, name, strlen(name)) != 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "it answers --version with '%.60s', which is neither virtiofsd",
+			       version);
+	version += strlen(name);
+	if (strncmp(version, c_word, strlen(c_word)) == 0)
+		*ret = VIRTIOFSD_C;
+	else
+		*ret = VIRTIOFSD_RUST;
+	return 0;
+}
+
+/* The C one's word for no caching is none, and it has no metadata mode; the next safer is none. */
+static const char *c_cache_mode(const char *mode)
+{
+	return strcmp(mode, "auto") == 0 || strcmp(mode, "always") == 0 ? mode : "none";
+}
+
+static void add_option(char ***args, const char *option, char *value_owned)
+{
+	strv_add(args, option);
+	strv_add(args, value_owned);
+	free(value_owned);
+}
+
+static void add_formatted(char ***args, char *arg_owned)
+{
+	strv_add(args, arg_owned);
+	free(arg_owned);
+}
+
+static char **c_args(const char *path, const char *share_dir, int fd,
+		     const struct config_hypervisor *c)
+{
+	char **args = NULL;
+
+	strv_add(&args, path);
+	add_formatted(&args, xasprintf("--fd=%d", fd));
+	strv_add(&args, "-f");
+	add_option(&args, "-o", xasprintf("source=%s", share_dir));
+	add_option(&args, "-o", xasprintf("cache=%s", c_cache_mode(c->virtio_fs_cache)));
+	add_option(&args, "-o", xasprintf("log_level=%s", c->enable_debug ? "info" : "warn"));
+	for (char **a = c->virtio_fs_extra_args; a && *a; a++) {
+		if (strcmp(*a, "--announce-submounts") == 0)
+			add_option(&args, "-o", xstrdup("announce_submounts"));
+		else
+			strv_add(&args, *a);
+	}
+	return args;
+}
+
+static char **rust_args(const char *path, const char *share_dir, int fd,
+			const struct config_hypervisor *c)
+{
+	char **args = NULL;
+
+	strv_add(&args, path);
+	add_formatted(&args, xasprintf("--fd=%d", fd));
+	add_formatted(&args, xasprintf("--shared-dir=%s", share_dir));
+	add_formatted(&args, xasprintf("--cache=%s", c->virtio_fs_cache));
+	add_formatted(&args, xasprintf("--log-level=%s", c->enable_debug ? "info" : "warn"));
+	for (char **a = c->virtio_fs_extra_args; a && *a; a++)
+		strv_add(&args, *a);
+	return args;
+}
+
+char **virtiofsd_args(enum virtiofsd_kind kind, const char *path, const char *share_dir,
+		      int socket_fd, const struct config_hypervisor *c)
+{
+	return kind == VIRTIOFSD_C ? c_args(path, share_dir, socket_fd, c)
+				   : rust_args(path, share_dir, socket_fd, c);
+}
+
+/* Its first words on being asked for --version. */
+static int ask_version(const char *path, struct deadline d, char text[static VERSION_TEXT_MAX],
+		       struct err *e)
+{
+	const char *const argv[] = { path, "--version", NULL };
+	struct child_fd out = { .to = STDOUT_FILENO };
+	struct child_spec spec = { .name = "virtiofsd --version",
+				   .argv = argv,
+				   .fds = &out,
+				   .n_fds = 1,
+				   .die_with_parent = true };
+	auto_close int theirs = -1;
+	auto_io struct io *io = NULL;
+	struct child *child;
+	size_t len = 0;
+	ssize_t n = 0;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "pipe for %s", path);
+	theirs = fds[1];
+	io = io_consume(fds[0], e);
+	if (!io)
+		return -1;
+	out.from = theirs;
+	child = child_spawn(&spec, e);
+	if (!child)
+		return -1;
+	close_slot(&theirs);
+	theirs = -1;
+	while (len < VERSION_TEXT_MAX - 1 &&
+	       (n = io_read(io, text + len, VERSION_TEXT_MAX - 1 - len, d, e)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	child_free(child);
+	return n < 0 ? -1 : 0;
+}
+
+static int find_kind(const char *path, struct deadline d, enum virtiofsd_kind *ret, struct err *e)
+{
+	auto_free char *text = xmalloc(VERSION_TEXT_MAX);
+
+	if (ask_version(path, d, text, e) < 0 || virtiofsd_kind_of(text, ret, e) < 0)
+		return err_wrap(e, "virtio_fs_daemon '%s'", path);
+	return 0;
+}
+
+/* Both ends of a connection to a socket that nobody else can reach any more. */
+static int make_sockets(struct hv *hv, int *ret_listener, int *ret_connection, struct err *e)
+{
+	auto_free char *path = hv_run_path(hv, "virtiofsd.sock");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	auto_close int connection = -1;
+	auto_close int listener = unix_listen(path, e);
+	int r;
+
+	if (listener < 0)
+		return -1;
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	r = connection < 0 ? -1 : connect(connection, (const struct sockaddr *)&sa, sizeof(sa));
+	if (r < 0)
+		err_sys(e, errno, "connect to '%s'", path);
+	(void)unlink(path);
+	if (r < 0)
+		return -1;
+	*ret_listener = take_fd(&listener);
+	*ret_connection = take_fd(&connection);
+	return 0;
+}
+
+static int confine(const struct hv *hv, struct confine **ret, struct err *e)
+{
+	const struct confine_spec spec = {
+		.role = CONFINE_FS_DAEMON,
+		.user = "",
+		.netns_fd = -1,
+		.cgroups = hv->spec.cgroup,
+	};
+
+	return confine_new(&spec, ret, e);
+}
+
+int virtiofsd_start(struct hv *hv, struct undo *u, struct deadline d, int *ret_fd, struct err *e)
+{
+	const struct config_hypervisor *c = &hv->spec.config->hypervisor;
+	auto_confine struct confine *confined = NULL;
+	auto_strv char **args = NULL;
+	auto_close int listener = -1;
+	auto_close int connection = -1;
+	struct child_fd fds[] = { { .to = SOCKET_FD } };
+	struct hv_process_spec spec = { .name = "virtiofsd", .fds = fds, .n_fds = 1 };
+	enum virtiofsd_kind kind;
+
+	if (find_kind(c->virtio_fs_daemon, d, &kind, e) < 0 ||
+	    make_sockets(hv, &listener, &connection, e) < 0 || confine(hv, &confined, e) < 0)
+		return -1;
+	args = virtiofsd_args(kind, c->virtio_fs_daemon, hv->spec.share_dir, SOCKET_FD, c);
+	fds[0].from = listener;
+	spec.argv = (const char *const *)args;
+	spec.confine = confined;
+	if (!hv_process_start(hv, &spec, u, e))
+		return -1;
+	*ret_fd = take_fd(&connection);
+	return 0;
+}
