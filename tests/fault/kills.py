@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL to each part, at rest and during Create: tasks end, users are told, nothing is left."""
+
+import glob
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import census
+import containerd as c
+import ttrpc
+from report import Skip, check, check_equal, check_in
+
+
+def children_of(pid):
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as file:
+                text = file.read()
+            fields = text[text.rindex(")") + 2:].split()
+            if int(fields[1]) == pid:
+                child = int(path.split("/")[2])
+                found += [child] + children_of(child)
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def program(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
+def part_of(shim, name):
+    """The pid of qemu-system-x86_64 or virtiofsd below a shim; the outermost of several."""
+    pids = [p for p in children_of(shim) if program(p) == name]
+    return min(pids) if pids else 0
+
+
+class ExitWatch:
+    """When /tasks/exit of a container was published, by containerd's own event stream."""
+
+    def __init__(self, ct, name):
+        self.process = ct.popen("events", stdout=subprocess.PIPE, text=True)
+        self.seen, self.line = None, ""
+        self.name = name
+        threading.Thread(target=self.read, daemon=True).start()
+        time.sleep(0.3)
+
+    def read(self):
+        for line in self.process.stdout:
+            if "/tasks/exit" in line and self.name in line:
+                self.seen, self.line = time.monotonic(), line
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def killed_at_rest(ct, part):
+    before = census.take()
+    name = ct.detached("sleep", "1000")
+    pid = part_of(ct.shim_pid(name), part)
+    check(pid, f"no {part} below the shim")
+    task = ttrpc.Task(ct.shim_address(name))
+    waiting = task.send("Wait", [(1, name)])
+    watch = ExitWatch(ct, name)
+    start = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    answer = task.client.receive(waiting, 10)
+    waited = time.monotonic() - start
+    c.wait_for(lambda: watch.seen, 5, "TaskExit")
+    published = watch.seen - start
+    watch.close()
+    check_equal(answer[1][0], 137, "exit code")
+    check_in("137", watch.line, "the exit event")
+    check(waited < 1 and published < 1, f"Wait after {waited:.2f} s, TaskExit after {published:.2f} s")
+    print(f"#   {part} killed: Wait answered in {waited * 1000:.0f} ms, TaskExit in {published * 1000:.0f} ms")
+    check_equal(ct.tasks()[name][1], "STOPPED")
+    ct.remove(name)
+    check_equal(census.leftovers(before), [])
+
+
+def test_vmm_killed(ct):
+    killed_at_rest(ct, "qemu-system-x86_64")
+
+
+def test_virtiofsd_killed(ct):
+    killed_at_rest(ct, "virtiofsd")
+
+
+def test_guest_crashes(ct):
+    """The kernel panics, and with it the agent is gone."""
+    before = census.take()
+    name = ct.detached("sh", "-c", "sleep 2; mount -t proc p /mnt; echo c >/mnt/sysrq-trigger; sleep 100",
+                       options=("--privileged",))
+    check_equal(ct.exit_code(name, 30), 137)
+    ct.remove(name)
+    check_equal(census.leftovers(before), [])
+
+
+def test_vmm_killed_during_an_exec(ct):
+    before = census.take()
+    name = ct.detached("sleep", "1000")
+    process = ct.popen("task", "exec", "--exec-id", "victim", name, "sleep", "1000", stdin=subprocess.DEVNULL)
+    time.sleep(1)
+    os.kill(part_of(ct.shim_pid(name), "qemu-system-x86_64"), signal.SIGKILL)
+    check_equal(process.wait(10), 137, "exit code of the exec")
+    ct.remove(name)
+    check_equal(census.leftovers(before), [])
+
+
+def test_shim_killed(ct):
+    before = census.take()
+    name = ct.detached("sleep", "1000")
+    watch = ExitWatch(ct, name)
+    os.kill(ct.shim_pid(name), signal.SIGKILL)
+    c.wait_for(lambda: watch.seen, 10, "TaskExit, made by containerd from the answer of delete")
+    watch.close()
+    check_in("137", watch.line)
+    c.wait_for(lambda: name not in ct.tasks(), 10, "the task is gone")
+    ct.ctr("container", "delete", name)
+    check_equal(census.leftovers(before), [])
+
+
+def test_containerd_killed_container_survives(ct):
+    name = ct.detached("sleep", "1000")
+    ct.stop(signal.SIGKILL)
+    ct.start()
+    check_equal(ct.tasks()[name][1], "RUNNING")
+    check_equal(ct.execute(name, "echo", "alive", check=True).out, b"alive\n")
+    ct.remove(name)
+
+
+def killed_during_create(ct, part, delay):
+    before = census.take()
+    name = ct.new_id("early")
+    process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true",
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    shim = c.wait_for(lambda: [p for p in children_of(1) + children_of(ct.process.pid) + children_of(os.getpid())
+                               if program(p) == "containerd-shim-husk-v2" and
+                               name.encode() in open(f"/proc/{p}/cmdline", "rb").read()
+                               and any(program(q) == "qemu-system-x86_64" for q in children_of(p))] or
+                      process.poll() is not None, 20, "the shim has a VMM")
+    check(shim is not True, f"ctr ended early: {process.communicate()[1] if shim is True else ''}")
+    time.sleep(delay)
+    pid = shim[0] if part == "shim" else part_of(shim[0], part)
+    if not pid:
+        process.wait(60)
+        raise Skip(f"no {part} {delay} s after the start of the VMM")
+    os.kill(pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=30)
+    check(process.returncode != 0, "ctr run succeeded")
+    if part != "shim":
+        check("\n" not in err.strip(), f"more than one line: {err}")
+        check(any(word in err for word in ("qemu", "virtiofsd", "VM")), f"does not say what happened: {err}")
+    ct.ctr("container", "delete", name)
+    check_equal(census.leftovers(before), [])
+
+
+def test_vmm_killed_during_create(ct):
+    for delay in (0, 0.8):
+        killed_during_create(ct, "qemu-system-x86_64", delay)
+
+
+def test_virtiofsd_killed_during_create(ct):
+    killed_during_create(ct, "virtiofsd", 0.5)
+
+
+def test_shim_killed_during_create(ct):
+    for delay in (0, 0.8):
+        killed_during_create(ct, "shim", delay)
+
+
+def test_containerd_killed_during_create(ct):
+    before = census.take()
+    name = ct.new_id("orphan")
+    process = ct.popen("run", "-d", "--runtime", c.RUNTIME, c.IMAGE, name, "sleep", "1000",
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    c.wait_for(lambda: census.processes() - before["process"], 20, "the shim")
+    time.sleep(1)
+    ct.stop(signal.SIGKILL)
+    process.wait(30)
+    ct.start()
+    ct.remove(name)
+    # Nobody waits for that Create any more; the sandbox must not outlive its bundle.
+    check_equal(census.leftovers(before, 20), [])
+
+
+def test_a_log_of_200_containers_in_one_sandbox(ct):
+    """They come and go; the descriptors of shim and agent, mounts and cgroups stay as they were."""
+    before = census.take()
+    name = ct.detached("sleep", "100000", name="pod")
+    shim = ct.shim_pid(name)
+    options = ("--annotation", "io.kubernetes.cri.container-type=container",
+               "--annotation", "io.kubernetes.cri.sandbox-id=pod")
+
+    def descriptors():
+        agent = ct.execute(name, "sh", "-c", "cat /proc/meminfo | head -1", check=True)
+        check(agent.out)
+        return len(os.listdir(f"/proc/{shim}/fd"))
+
+    def one():
+        done = ct.run_container("true", options=options)
+        check_equal(done.code, 0, done.error)
+
+    for _ in range(10):
+        one()
+    start = census.take()
+    fds = descriptors()
+    began = time.monotonic()
+    for _ in range(190):
+        one()
+    print(f"#   190 containers in {time.monotonic() - began:.1f} s, shim descriptors {fds} -> {descriptors()}")
+    check_equal(descriptors(), fds, "descriptors of the shim")
+    check_equal(census.leftovers(start), [])
+    ct.remove(name)
+    check_equal(census.leftovers(before), [])

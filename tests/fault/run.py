@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fault tests with real parts: see kills.py and boots.py. Options as of tests/e2e/run.py."""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import boots  # noqa: E402
+import containerd as c  # noqa: E402
+import kills  # noqa: E402
+from report import Report  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--containerd", action="append", required=True)
+    parser.add_argument("--prefix", required=True)
+    parser.add_argument("--image", required=True)
+    options = parser.parse_args()
+
+    # What is tested is husk; one containerd is enough, the newest.
+    name, binaries = options.containerd[-1].split("=", 1)
+    report = Report("fault")
+    ct = c.Containerd(name, binaries, options.prefix, options.image)
+    try:
+        for module in (kills, boots):
+            report.run_all(vars(module), ct, label=f"containerd {name}")
+    finally:
+        ct.close()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
