@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connection to the agent: made, asked whether anybody is there, ended; see connection.h. */
+#include "shim/agent/connection.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "health.pb-c.h"
+
+#define RETRY_MS 20 /* between two tries of a guest that accepts before its agent serves */
+
+struct agent *agent_over(struct io *conn)
+{
+	struct agent *a = xnew(struct agent);
+
+	a->client = rpc_client_new(conn, "agent");
+	return a;
+}
+
+void agent_disconnect(struct agent *a)
+{
+	struct rpc_client *client = take_ptr(a->client);
+
+	rpc_client_free(client);
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a)
+		return;
+	agent_disconnect(a);
+	strv_free(a->features);
+	free(a);
+}
+
+static int call(struct agent *a, const ProtobufCServiceDescriptor *service, const char *method,
+		const void *req, void *ret_resp, struct deadline d, struct err *e)
+{
+	if (!a->client)
+		return err_set(e, ERR_UNAVAILABLE, "agent: %s: the VM is gone", method);
+	if (rpc_call(a->client, service, method, NULL, req, ret_resp, d, e) == 0)
+		return 0;
+	if (!a->client) /* it went while we waited: that says more than a closed connection */
+		return err_set(e, ERR_UNAVAILABLE, "agent: %s: the VM is gone", method);
+	return err_wrap(e, "agent: %s", method);
+}
+
+int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,
+	       struct deadline d, struct err *e)
+{
+	return call(a, &grpc__agent_service__descriptor, method, req, ret_resp, d, e);
+}
+
+static int check_serving(struct agent *a, struct deadline d, struct err *e)
+{
+	Grpc__CheckRequest req;
+	Grpc__HealthCheckResponse *resp = NULL;
+	int serving;
+
+	grpc__check_request__init(&req);
+	if (call(a, &grpc__health__descriptor, "Check", &req, &resp, d, e) < 0)
+		return -1;
+	serving = resp->status == GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+	grpc__health_check_response__free_unpacked(resp, NULL);
+	return serving ? 0 : err_set(e, ERR_UNAVAILABLE, "agent: Check: not serving yet");
+}
+
+struct agent *agent_connect(const struct transport_address *at, struct deadline d, struct err *e)
+{
+	for (;;) {
+		struct io *conn = transport_connect(at, d, e);
+		struct agent *a;
+
+		if (!conn)
+			return NULL;
+		a = agent_over(conn);
+		if (check_serving(a, d, e) == 0)
+			return a;
+		agent_free(a);
+		/* A hybrid vsock may accept for a guest that is not listening yet, and then hang up. */
+		if (e->code != ERR_UNAVAILABLE || deadline_passed(d))
+			return NULL;
+		if (fiber_sleep_until(deadline_min(d, deadline_in_ms(RETRY_MS)), e) < 0)
+			return NULL;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_AGENT_CONNECTION_H
+#define HUSK_SHIM_AGENT_CONNECTION_H
+
+#include "shim/agent/agent.h"
+
+/* What the typed calls in this directory share; for the others there is agent.h. */
+struct agent {
+	struct rpc_client *client; /* NULL once the VM is gone */
+	char **features;           /* of GetGuestDetails; NULL: not asked or none */
+};
+
+/* Speak over this connection; takes it over. agent_connect() does this after connecting. */
+struct agent *agent_over(struct io *conn) must_check;
+
+/*
+ * Call a method of grpc.AgentService; errors begin "agent: <method>". ret_resp (may be NULL) gets
+ * the answer, for protobuf_c_message_free_unpacked().
+ */
+int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,
+	       struct deadline d, struct err *e) must_check;
+
+#endif
