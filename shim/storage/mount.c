@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mounting on the host; see mount.h. */
+#include "shim/storage/mount.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/async/fiber.h"
+#include "common/async/work.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "shim/storage/loop.h"
+#include "shim/storage/overlay.h"
+
+#define MOUNTINFO_MAX (64u << 20) /* bytes; a node with thousands of pods has a few MiB of it */
+
+/* Mounts and unmounts can wait for a disk (an overlay syncs its upper file system on unmount). */
+static void run_blocking(void (*fn)(void *arg), void *arg)
+{
+	if (fiber_running())
+		work_run(fn, arg);
+	else
+		fn(arg);
+}
+
+static void detach_work(void *arg)
+{
+	(void)umount2(arg, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+void mount_detach(const char *path)
+{
+	auto_free char *copy = xstrdup(path);
+
+	run_blocking(detach_work, copy);
+}
+
+static void undo_detach(void *arg)
+{
+	auto_free char *path = arg;
+
+	mount_detach(path);
+}
+
+static void undo_rmdir(void *arg)
+{
+	auto_free char *path = arg;
+
+	if (rmdir(path) < 0 && errno != ENOENT)
+		log_debug("remove directory '%s': %s", path, strerror(errno));
+}
+
+static void undo_unlink(void *arg)
+{
+	auto_free char *path = arg;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_debug("remove '%s': %s", path, strerror(errno));
+}
+
+void undo_push_rmdir(struct undo *u, const char *path)
+{
+	undo_push(u, "directory", undo_rmdir, xstrdup(path));
+}
+
+void undo_push_unlink(struct undo *u, const char *path)
+{
+	undo_push(u, "file", undo_unlink, xstrdup(path));
+}
+
+struct bind_work {
+	const struct mount_bind_params *p;
+	struct err *e;
+	int result;
+};
+
+static int bind_now(const struct mount_bind_params *p, struct err *e)
+{
+	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	unsigned int recursive = p->recursive ? AT_RECURSIVE : 0;
+	auto_close int tree =
+		open_tree(AT_FDCWD, p->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+
+	if (tree < 0)
+		return err_sys(e, errno, "bind '%s'", p->source);
+	if (p->add_flags & MS_RDONLY)
+		attr.attr_set |= MOUNT_ATTR_RDONLY;
+	if (p->add_flags & MS_NOSUID)
+		attr.attr_set |= MOUNT_ATTR_NOSUID;
+	if (p->add_flags & MS_NODEV)
+		attr.attr_set |= MOUNT_ATTR_NODEV;
+	if (p->add_flags & MS_NOEXEC)
+		attr.attr_set |= MOUNT_ATTR_NOEXEC;
+	if (p->propagation == MOUNT_PROPAGATION_SLAVE)
+		attr.propagation = MS_SLAVE;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0)
+		return err_sys(e, errno, "set attributes of the bind mount of '%s'", p->source);
+	if (move_mount(tree, "", AT_FDCWD, p->target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, errno, "bind '%s' to '%s'", p->source, p->target);
+	return 0;
+}
+
+static void bind_work(void *arg)
+{
+	struct bind_work *w = arg;
+
+	w->result = bind_now(w->p, w->e);
+}
+
+int mount_bind(const struct mount_bind_params *p, struct undo *u, struct err *e)
+{
+	struct bind_work w = { .p = p, .e = e };
+
+	run_blocking(bind_work, &w);
+	if (w.result == 0)
+		undo_push(u, "bind mount", undo_detach, xstrdup(p->target));
+	return w.result;
+}
+
+struct filesystem_work {
+	const char *type, *source, *target;
+	const struct mount_options *o;
+	struct err *e;
+	int result;
+};
+
+static int filesystem_now(const struct filesystem_work *w)
+{
+	auto_close int loop = -1;
+	char loop_path[LOOP_PATH_MAX];
+	const char *source = w->source;
+
+	if (w->o->loop) {
+		loop = loop_attach(w->source, w->o->flags & MS_RDONLY, loop_path, w->e);
+		if (loop < 0)
+			return -1;
+		source = loop_path;
+	}
+	if (strcmp(w->type, "overlay") == 0)
+		return overlay_mount(w->target, w->o, w->e);
+	if (mount(source, w->target, w->type, w->o->flags, w->o->data) < 0)
+		return err_sys(w->e, errno, "mount '%s' of type %s", w->source, w->type);
+	return 0;
+}
+
+static void filesystem_work(void *arg)
+{
+	struct filesystem_work *w = arg;
+
+	w->result = filesystem_now(w);
+}
+
+int mount_filesystem(const char *type, const char *source, const char *target,
+		     const struct mount_options *o, struct undo *u, struct err *e)
+{
+	struct filesystem_work w = {
+		.type = type, .source = source, .target = target, .o = o, .e = e
+	};
+
+	run_blocking(filesystem_work, &w);
+	if (w.result == 0)
+		undo_push(u, "file system", undo_detach, xstrdup(target));
+	return w.result;
+}
+
+int mount_make_shared_root(const char *path, struct undo *u, struct err *e)
+{
+	struct mount_bind_params p = { .source = path, .target = path };
+
+	if (mount_bind(&p, u, e) < 0)
+		return -1;
+	/* First out of whatever group its parent put it in, then a new group with us alone in it. */
+	if (mount(NULL, path, NULL, MS_PRIVATE, NULL) < 0 ||
+	    mount(NULL, path, NULL, MS_SHARED, NULL) < 0)
+		return err_sys(e, errno, "make '%s' a shared mount", path);
+	return 0;
+}
+
+/* Spaces, tabs, newlines and backslashes are octal escapes in mountinfo; proc(5). */
+static void unescape_octal(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+		    s[3] >= '0' && s[3] <= '7') {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+/* The fifth field of a mountinfo line, unescaped in place; NULL if there are not that many. */
+static char *mount_point_of(char *line)
+{
+	char *rest = line, *field = NULL;
+
+	for (int i = 0; i < 5; i++)
+		field = strsep(&rest, " ");
+	if (field)
+		unescape_octal(field);
+	return field;
+}
+
+int mount_detach_below(const char *dir, struct err *e)
+{
+	auto_free char *text = NULL;
+	auto_strv char **found = NULL;
+	size_t len = strlen(dir);
+	char *rest;
+
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
+		return -1;
+	rest = text;
+	while (rest && *rest) {
+		char *point = mount_point_of(strsep(&rest, "\n"));
+
+		if (point && strncmp(point, dir, len) == 0 &&
+		    (point[len] == '\0' || point[len] == '/'))
+			strv_add(&found, point);
+	}
+	for (size_t i = strv_len((const char *const *)found); i > 0; i--)
+		mount_detach(found[i - 1]);
+	return 0;
+}
