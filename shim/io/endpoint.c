@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fifos and files as the host's end of a standard stream; see endpoint.h. */
+#include "shim/io/endpoint.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+static int take_into_endpoint(int *fd, int *keep, struct endpoint *ret, struct err *e)
+{
+	struct io *io = io_consume(take_fd(fd), e);
+
+	if (!io)
+		return -1;
+	*ret = (struct endpoint){ .io = io, .keep = take_fd(keep) };
+	return 0;
+}
+
+static int is_fifo(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+int endpoint_open_output(const char *path, struct endpoint *ret, struct err *e)
+{
+	/* A fifo opened for reading first never blocks, nor does then the end for writing. */
+	auto_close int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	auto_close int writer = -1;
+
+	if (reader < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	writer = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (writer < 0)
+		return err_sys(e, errno, "open '%s' for writing", path);
+	if (!is_fifo(reader)) {
+		(void)close(reader);
+		reader = -1;
+	}
+	return take_into_endpoint(&writer, &reader, ret, e);
+}
+
+int endpoint_open_input(const char *path, struct endpoint *ret, struct err *e)
+{
+	auto_close int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	auto_close int writer = -1;
+
+	if (reader < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	if (is_fifo(reader)) {
+		writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (writer < 0)
+			return err_sys(e, errno, "open '%s' for writing", path);
+	}
+	return take_into_endpoint(&reader, &writer, ret, e);
+}
+
+int endpoint_open_file(const char *path, struct endpoint *ret, struct err *e)
+{
+	auto_free char *dir = xstrndup(path, (size_t)(path_base(path) - path));
+	auto_close int keep = -1;
+	auto_close int fd = -1;
+
+	if (path_mkdirs(dir, 0755, e) < 0)
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	return take_into_endpoint(&fd, &keep, ret, e);
+}
+
+void endpoint_close(struct endpoint *p)
+{
+	if (p->io)
+		io_free(p->io);
+	if (p->keep >= 0)
+		(void)close(p->keep);
+	*p = ENDPOINT_NONE;
+}
