@@ -1,1 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libshimsandbox.a
+libshimsandbox_a_SOURCES = \
+	shim/sandbox/boot.c \
+	shim/sandbox/clean_up.c shim/sandbox/clean_up.h \
+	shim/sandbox/container.c \
+	shim/sandbox/directory.c shim/sandbox/directory.h \
+	shim/sandbox/host_cgroup.c shim/sandbox/host_cgroup.h \
+	shim/sandbox/sandbox.h \
+	shim/sandbox/spec_guest.c shim/sandbox/spec_guest.h \
+	shim/sandbox/state.h \
+	shim/sandbox/stop.c \
+	shim/sandbox/watch.c
+
+# What a program that runs sandboxes links, before libhypervisor.a and the libraries of common/.
+SHIM_SANDBOX_LIBS = libshimsandbox.a libshimio.a libshimstorage.a libshimagent.a

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a sandbox: directory, share, cgroup, VM, agent, CreateSandbox. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/id.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "shim/sandbox/host_cgroup.h"
+#include "shim/sandbox/spec_guest.h"
+#include "shim/sandbox/state.h"
+
+/* When each step of a start was done, for the one line that says where the time went. */
+struct phases {
+	int64_t began, prepared, launched, connected, created;
+};
+
+struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadline d)
+{
+	return deadline_min(d, deadline_in_ms(s->config->agent.request_timeout_s * 1000ll));
+}
+
+static void undo_share(void *arg)
+{
+	share_done(arg);
+}
+
+static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *e)
+{
+	auto_free char *run_dir = NULL;
+
+	if (directory_create(s->config->runtime.state_dir, s->id, &s->dir, &s->teardown, e) < 0)
+		return -1;
+	run_dir = path_join(s->dir.path, "vm");
+	if (mkdir(run_dir, 0700) < 0)
+		return err_sys(e, errno, "create '%s'", run_dir);
+	*ret_run_dir = take_ptr(run_dir);
+	if (strcmp(s->config->hypervisor.shared_fs, "none") == 0)
+		return 0;
+	undo_push(&s->teardown, "share", undo_share, &s->share);
+	return share_start(&s->share, s->dir.path, &s->teardown, e);
+}
+
+static int prepare_cgroup(struct sandbox *s, const struct oci_spec *spec, char **ret_list,
+			  struct err *e)
+{
+	if (host_cgroup_create(spec->linux.cgroups_path, &s->dir, &s->teardown, ret_list, e) == 0)
+		return 0;
+	if (s->config->runtime.sandbox_cgroup_only)
+		return err_wrap(e, "cgroup of the sandbox");
+	log_warn("the VM stays in the shim's cgroup: %s", e->text);
+	*e = ERR_INIT;
+	return 0;
+}
+
+/* -1 in *ret_fd asks for a new, empty namespace: also for host networking, which a VM cannot have. */
+static int open_netns(const struct oci_spec *spec, int *ret_fd, struct err *e)
+{
+	const struct oci_namespace *ns = oci_find_namespace(spec, "network");
+
+	*ret_fd = -1;
+	if (!ns || !ns->path || !*ns->path)
+		return 0;
+	*ret_fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (*ret_fd < 0)
+		return err_sys(e, errno, "open network namespace '%s'", ns->path);
+	return 0;
+}
+
+static void undo_hv(void *arg)
+{
+	struct sandbox *s = arg;
+
+	hv_free(take_ptr(s->hv));
+}
+
+static int launch(struct sandbox *s, const struct oci_spec *spec, const char *run_dir,
+		  const char *cgroup, struct deadline d, struct err *e)
+{
+	auto_close int netns = -1;
+	struct hv_spec vm = {
+		.id = s->id,
+		.config = s->config,
+		.run_dir = run_dir,
+		.share_dir = s->share.exported,
+		.cgroup = cgroup,
+	};
+
+	if (open_netns(spec, &netns, e) < 0)
+		return -1;
+	vm.netns_fd = netns;
+	if (hv_start(&vm, d, &s->hv, e) < 0)
+		return -1;
+	s->vmm_pid = hv_pid(s->hv);
+	undo_push(&s->teardown, "VM", undo_hv, s);
+	sandbox_watch(s);
+	return 0;
+}
+
+/* Connecting is a fiber of its own, so that a VM that dies meanwhile ends it at once. */
+struct connecting {
+	struct sandbox *s;
+	struct deadline d;
+	struct agent *agent;
+	struct err e;
+	bool done;
+};
+
+static void connect_agent(void *arg)
+{
+	struct connecting *c = arg;
+
+	c->agent = agent_connect(hv_agent_address(c->s->hv), c->d, &c->e);
+	c->done = true;
+	cond_wake_all(&c->s->changed);
+}
+
+static void undo_agent(void *arg)
+{
+	struct sandbox *s = arg;
+
+	agent_free(take_ptr(s->agent));
+}
+
+static int connect_failed(const struct sandbox *s, const struct connecting *c, struct err *e)
+{
+	const char *words;
+
+	if (s->dead)
+		err_set(e, ERR_UNAVAILABLE, "the VM died: %s", s->why.text);
+	else if (c->e.code == ERR_TIMEOUT)
+		err_set(e, ERR_TIMEOUT, "no answer in %" PRIu32 " s",
+			s->config->agent.dial_timeout_s);
+	else
+		*e = c->e;
+	err_wrap(e, "connect to agent");
+	words = hv_last_words(s->hv);
+	return *words ? err_append(e, "%s", words) : -1;
+}
+
+static int connect_to_agent(struct sandbox *s, struct deadline d, struct err *e)
+{
+	struct connecting c = {
+		.s = s,
+		.d = deadline_min(d, deadline_in_ms(s->config->agent.dial_timeout_s * 1000ll)),
+	};
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct err cancelled = ERR_INIT;
+	int result = 0;
+
+	fiber_group_start(&group, "agent connection", connect_agent, &c);
+	while (!c.done && !s->dead && result == 0)
+		result = cond_wait(&s->changed, DEADLINE_NEVER, &cancelled);
+	if (!c.done)
+		fiber_group_cancel(&group);
+	fiber_group_wait(&group);
+	if (c.agent) {
+		s->agent = c.agent;
+		undo_push(&s->teardown, "agent connection", undo_agent, s);
+	}
+	if (result < 0) {
+		*e = cancelled;
+		return err_wrap(e, "connect to agent");
+	}
+	return c.agent && !s->dead ? 0 : connect_failed(s, &c, e);
+}
+
+static int create_sandbox(struct sandbox *s, const struct oci_spec *spec, struct deadline d,
+			  struct err *e)
+{
+	auto_free char *size = xasprintf("size=%" PRIu64, spec_shm_bytes(spec));
+	char *share_options[] = { message_text("nodev") };
+	char *shm_options[] = { message_text("noexec"), message_text("nosuid"),
+				message_text("nodev"), message_text("mode=1777"), size };
+	Grpc__Storage share, shm;
+	Grpc__Storage *storages[2];
+	Grpc__CreateSandboxRequest req;
+
+	grpc__create_sandbox_request__init(&req);
+	req.storages = storages;
+	req.sandbox_id = s->id;
+	if (spec->hostname)
+		req.hostname = spec->hostname;
+	if (s->share.exported) {
+		grpc__storage__init(&share);
+		share.driver = message_text("virtio-fs");
+		share.source = message_text(HV_SHARE_TAG);
+		share.fstype = message_text("virtiofs");
+		share.mount_point = message_text(SHARE_GUEST_DIR);
+		share.options = share_options;
+		share.n_options = ARRAY_LEN(share_options);
+		storages[req.n_storages++] = &share;
+	}
+	grpc__storage__init(&shm);
+	shm.driver = message_text("ephemeral");
+	shm.source = message_text("shm");
+	shm.fstype = message_text("tmpfs");
+	shm.mount_point = message_text(VOLUME_SHM_GUEST_DIR);
+	shm.options = shm_options;
+	shm.n_options = ARRAY_LEN(shm_options);
+	storages[req.n_storages++] = &shm;
+	return agent_create_sandbox(s->agent, &req, d, e);
+}
+
+/* What can be asked while CreateSandbox runs. Neither is needed: an older agent may refuse. */
+struct asking {
+	struct sandbox *s;
+	struct deadline d;
+};
+
+static void ask_details(void *arg)
+{
+	const struct asking *a = arg;
+	struct err e = ERR_INIT;
+
+	if (agent_get_guest_details(a->s->agent, a->d, &e) < 0)
+		log_debug("%s", e.text);
+}
+
+static void set_date(void *arg)
+{
+	const struct asking *a = arg;
+	struct err e = ERR_INIT;
+
+	if (agent_set_guest_date_time(a->s->agent, a->d, &e) < 0)
+		log_debug("%s", e.text);
+}
+
+static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct deadline d,
+			struct err *e)
+{
+	struct asking a = { .s = s, .d = sandbox_request_deadline(s, d) };
+	struct fiber_group group = FIBER_GROUP_INIT;
+	int result;
+
+	fiber_group_start(&group, "guest details", ask_details, &a);
+	fiber_group_start(&group, "guest clock", set_date, &a);
+	result = create_sandbox(s, spec, a.d, e);
+	if (result < 0)
+		fiber_group_cancel(&group);
+	fiber_group_wait(&group);
+	if (result < 0) {
+		const char *words = hv_last_words(s->hv);
+
+		(void)sandbox_explain(s, e);
+		return *words ? err_append(e, "%s", words) : -1;
+	}
+	return 0;
+}
+
+static int start_steps(struct sandbox *s, const struct sandbox_params *p, struct deadline d,
+		       struct phases *t, struct err *e)
+{
+	auto_free char *run_dir = NULL;
+	auto_free char *cgroup = NULL;
+
+	if (prepare_directory(s, &run_dir, e) < 0 || prepare_cgroup(s, p->spec, &cgroup, e) < 0)
+		return -1;
+	t->prepared = clock_now_ms();
+	if (launch(s, p->spec, run_dir, cgroup, d, e) < 0)
+		return -1;
+	t->launched = clock_now_ms();
+	if (connect_to_agent(s, d, e) < 0)
+		return -1;
+	t->connected = clock_now_ms();
+	if (set_up_guest(s, p->spec, d, e) < 0)
+		return -1;
+	t->created = clock_now_ms();
+	return 0;
+}
+
+int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sandbox **ret,
+		  struct err *e)
+{
+	struct phases t = { .began = clock_now_ms() };
+	struct sandbox *s;
+
+	if (id_check("sandbox id", p->id, e) < 0)
+		return -1;
+	s = xnew(struct sandbox);
+	s->id = xstrdup(p->id);
+	s->config = p->config;
+	s->dir = DIRECTORY_NONE;
+	s->changed = COND_INIT;
+	if (start_steps(s, p, d, &t, e) < 0) {
+		undo_run(&s->teardown);
+		free(s->id);
+		free(s);
+		return err_wrap(e, "start sandbox %s", p->id);
+	}
+	log_info("sandbox started in %" PRId64 " ms: prepare %" PRId64 " ms, vmm %" PRId64
+		 " ms, boot %" PRId64 " ms, agent %" PRId64 " ms",
+		 t.created - t.began, t.prepared - t.began, t.launched - t.prepared,
+		 t.connected - t.launched, t.created - t.connected);
+	*ret = s;
+	return 0;
+}
+
+pid_t sandbox_vmm_pid(const struct sandbox *s)
+{
+	return s->vmm_pid;
+}
+
+struct agent *sandbox_agent(struct sandbox *s)
+{
+	return s->agent;
+}

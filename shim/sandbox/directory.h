@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_SANDBOX_DIRECTORY_H
+#define HUSK_SHIM_SANDBOX_DIRECTORY_H
+
+#include "common/base/err.h"
+#include "common/base/undo.h"
+
+/*
+ * <state_dir>/<sandbox id>: everything of a sandbox that has a name on the host. The process that
+ * runs the sandbox holds a lock (flock(2)) on it, which ends with that process: what is there and
+ * not locked was left by a crash.
+ *
+ *   vm/           sockets and records of the VMM (hypervisor/)
+ *   mounts/       shim/storage/share.h
+ *   shared/
+ *   cgroups       see hv_spec.cgroup
+ *   cgroups.made  the cgroups that were made for it, in that order
+ */
+struct directory {
+	char *path;
+	int fd; /* holds the lock */
+};
+#define DIRECTORY_NONE ((struct directory){ .path = NULL, .fd = -1 })
+
+/*
+ * Make it, mode 0700, and lock it. One left by a crash is cleaned up first. ERR_EXISTS while a live
+ * process has it. Its removal is pushed on `u`; *ret must stay where it is until then.
+ */
+int directory_create(const char *state_dir, const char *id, struct directory *ret, struct undo *u,
+		     struct err *e) must_check;
+
+/*
+ * Lock one that is there: 1, or 0 if there is none. ERR_STATE while a live process has it. The
+ * caller gives it to directory_remove().
+ */
+int directory_lock(const char *state_dir, const char *id, struct directory *ret, struct err *e)
+	must_check;
+
+/* Unlock, remove what is in it (never across a mount) and itself. What stays is logged. */
+void directory_remove(struct directory *d);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_SANDBOX_HOST_CGROUP_H
+#define HUSK_SHIM_SANDBOX_HOST_CGROUP_H
+
+#include "shim/sandbox/directory.h"
+
+/*
+ * The cgroup of a sandbox on the host, so that the VMM is charged to the pod: the spec's cgroupsPath
+ * in every mounted hierarchy (v2, v1, or v1 with a v2 one beside them). No limits are set: those of
+ * a container are applied in the guest, those of a pod are its parent's.
+ */
+
+/*
+ * "/a/b" as it is; "slice:prefix:name" (systemd) as the directories that systemd would use. For
+ * free(). ERR_INVALID for anything that could lead outside.
+ */
+char *host_cgroup_path(const char *cgroups_path, struct err *e) must_check;
+
+/*
+ * Make it and write the list for hv_spec.cgroup; its path, for free(), goes to *ret_list (NULL for
+ * a spec without cgroupsPath). What was made is recorded in the directory and removed by `u`.
+ */
+int host_cgroup_create(const char *cgroups_path, struct directory *d, struct undo *u,
+		       char **ret_list, struct err *e) must_check;
+
+/* Remove the recorded cgroups that are empty. Processes in them must have ended. */
+void host_cgroup_remove(const struct directory *d);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_SANDBOX_STATE_H
+#define HUSK_SHIM_SANDBOX_STATE_H
+
+#include "common/base/undo.h"
+#include "hypervisor/hypervisor.h"
+#include "shim/sandbox/directory.h"
+#include "shim/sandbox/sandbox.h"
+#include "shim/storage/share.h"
+
+/* What the files of this directory share; for the others there is sandbox.h. */
+
+enum sandbox_phase {
+	SANDBOX_RUNNING, /* from the first step of its start on */
+	SANDBOX_STOPPING,
+	SANDBOX_STOPPED,
+};
+
+struct sandbox {
+	char *id;
+	const struct config *config;
+	enum sandbox_phase phase;
+
+	struct undo teardown; /* everything below; run by sandbox_stop() or a start that fails */
+	struct directory dir;
+	struct share share; /* mounts NULL where shared_fs is "none" */
+	struct hv *hv;
+	struct agent *agent;
+	pid_t vmm_pid; /* reported also after its death */
+
+	struct fiber_group watch;
+	bool dead;
+	struct err why;      /* once dead */
+	struct cond changed; /* dead or phase */
+	unsigned waiting;    /* fibers in sandbox_wait_dead() or sandbox_stop() */
+};
+
+/* Start the fiber that notices the VM's death; pushes its end on s->teardown. */
+void sandbox_watch(struct sandbox *s);
+/* Mark it dead, wake who waits, fail the agent's calls. The first reason stays. */
+void sandbox_set_dead(struct sandbox *s, const struct err *why);
+
+/* min(d, now + what the configuration gives a call to the agent) */
+struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadline d);
+
+/* A call to the agent failed: if the VM is dead, say that and its reason instead. Returns -1. */
+int sandbox_explain(const struct sandbox *s, struct err *e);
+
+#endif

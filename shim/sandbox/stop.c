@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ending a sandbox. */
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "shim/sandbox/state.h"
+
+#define DESTROY_MS 1000 /* for the guest to end its containers itself; then the VM is ended */
+
+static void ask_guest_to_end(struct sandbox *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->dead || !s->agent)
+		return;
+	if (agent_destroy_sandbox(s->agent, deadline_in_ms(DESTROY_MS), &e) < 0)
+		log_debug("stop sandbox: %s", e.text);
+}
+
+static void wait_for_other_stop(struct sandbox *s)
+{
+	struct err e = ERR_INIT;
+
+	s->waiting++;
+	/* A caller that is cancelled must wait all the same: it may free the sandbox next. */
+	while (s->phase != SANDBOX_STOPPED)
+		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
+			continue;
+	s->waiting--;
+	cond_wake_all(&s->changed);
+}
+
+void sandbox_stop(struct sandbox *s)
+{
+	struct err why = ERR_INIT;
+	int64_t began = clock_now_ms();
+
+	if (s->phase != SANDBOX_RUNNING) {
+		wait_for_other_stop(s);
+		return;
+	}
+	s->phase = SANDBOX_STOPPING;
+	ask_guest_to_end(s);
+	err_set(&why, ERR_UNAVAILABLE, "the sandbox was stopped");
+	sandbox_set_dead(s, &why);
+	undo_run(&s->teardown);
+	s->phase = SANDBOX_STOPPED;
+	cond_wake_all(&s->changed);
+	log_debug("sandbox stopped in %lld ms", (long long)(clock_now_ms() - began));
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	struct err e = ERR_INIT;
+
+	if (!s)
+		return;
+	sandbox_stop(s);
+	while (s->waiting > 0)
+		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
+			continue;
+	free(s->id);
+	free(s);
+}

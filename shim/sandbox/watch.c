@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Noticing that the VM has died, and what waits for that. */
+#include "common/base/log.h"
+#include "shim/sandbox/state.h"
+
+void sandbox_set_dead(struct sandbox *s, const struct err *why)
+{
+	if (s->dead)
+		return;
+	s->dead = true;
+	s->why = *why;
+	cond_wake_all(&s->changed);
+	if (s->agent)
+		agent_disconnect(s->agent);
+}
+
+static void watch(void *arg)
+{
+	struct sandbox *s = arg;
+	struct err why = ERR_INIT, e = ERR_INIT;
+
+	if (hv_wait_dead(s->hv, DEADLINE_NEVER, &why, &e) < 0)
+		return; /* cancelled: it is being stopped */
+	sandbox_set_dead(s, &why);
+}
+
+static void undo_watch(void *arg)
+{
+	struct sandbox *s = arg;
+
+	fiber_group_cancel(&s->watch);
+	fiber_group_wait(&s->watch);
+}
+
+void sandbox_watch(struct sandbox *s)
+{
+	fiber_group_start(&s->watch, "VM watch", watch, s);
+	undo_push(&s->teardown, "VM watch", undo_watch, s);
+}
+
+bool sandbox_alive(const struct sandbox *s)
+{
+	return !s->dead && s->phase == SANDBOX_RUNNING;
+}
+
+int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
+{
+	int result = 0;
+
+	s->waiting++;
+	while (!s->dead && result == 0)
+		result = cond_wait(&s->changed, d, e);
+	if (result == 0)
+		*why = s->why;
+	s->waiting--;
+	cond_wake_all(&s->changed);
+	return result;
+}
+
+int sandbox_explain(const struct sandbox *s, struct err *e)
+{
+	if (s->dead)
+		err_set(e, ERR_UNAVAILABLE, "the VM is gone: %s", s->why.text);
+	return -1;
+}
