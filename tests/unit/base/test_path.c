@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths beneath a root that is made of traps. */
+#include "tests/lib/test.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+static char outside[] = "/tmp/husk-test-path-XXXXXX";
+static int root;
+
+static void at(const char *target, const char *link)
+{
+	assert_int_equal(symlinkat(target, root, link), 0);
+}
+
+static int set_up(void **state)
+{
+	auto_free char *inside = NULL;
+
+	(void)state;
+	if (!mkdtemp(outside))
+		return -1;
+	inside = path_join(outside, "root");
+	if (mkdir(inside, 0755) < 0)
+		return -1;
+	root = open(inside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	at("/", "slash");
+	at("../../../..", "up");
+	at(outside, "absolute");
+	at("/a/b", "inner");
+	at("loop", "loop");
+	at("nowhere", "dangling");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)close(root);
+	return path_remove_tree(AT_FDCWD, outside, &e);
+}
+
+static bool outside_is_untouched(void)
+{
+	static const char *const names[] = { "evil", "root/../evil" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		auto_free char *path = path_join(outside, names[i]);
+
+		if (stat(path, &st) == 0)
+			return false;
+	}
+	return stat("/evil", &st) < 0;
+}
+
+static void test_mkdirs_stay_inside(void **state)
+{
+	static const char *const paths[] = { "slash/evil", "up/evil", "../evil", "/../../evil",
+					     "slash/up/../../evil" };
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		int fd = path_mkdirs_in_root(root, paths[i], 0755, &e);
+
+		assert_ok(fd, &e);
+		(void)close(fd);
+		assert_int_equal(fstatat(root, "evil", &st, 0), 0);
+		assert_int_equal(unlinkat(root, "evil", AT_REMOVEDIR), 0);
+		assert_true(outside_is_untouched());
+	}
+}
+
+static void test_symlink_to_directory_inside(void **state)
+{
+	struct err e = ERR_INIT;
+	struct stat st;
+	int fd = path_mkdirs_in_root(root, "/a/b", 0755, &e);
+
+	(void)state;
+	assert_ok(fd, &e);
+	(void)close(fd);
+	fd = path_mkfile_in_root(root, "inner/c/file", 0644, &e);
+	assert_ok(fd, &e);
+	(void)close(fd);
+	assert_int_equal(fstatat(root, "a/b/c/file", &st, 0), 0);
+	assert_true(S_ISREG(st.st_mode));
+	/* what is there is kept */
+	fd = path_mkfile_in_root(root, "a/b", 0644, &e);
+	assert_ok(fd, &e);
+	(void)close(fd);
+}
+
+static void test_traps_are_errors(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_err(path_mkdirs_in_root(root, "loop/x", 0755, &e), &e, ERR_INVALID, "loop");
+	assert_err(path_open_in_root(root, "absolute/root", O_RDONLY, 0, &e), &e, ERR_NOT_FOUND,
+		   "absolute/root");
+	assert_err(path_mkfile_in_root(root, "dangling", 0644, &e), &e, ERR_NOT_FOUND, "dangling");
+	assert_err(path_mkfile_in_root(root, "a/..", 0644, &e), &e, ERR_NOT_FOUND, "");
+	assert_true(outside_is_untouched());
+}
+
+static void test_magic_links_are_refused(void **state)
+{
+	struct err e = ERR_INIT;
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	assert_err(path_open_in_root(proc, "self/root/etc", O_RDONLY, 0, &e), &e, ERR_INVALID,
+		   "self/root");
+	(void)close(proc);
+}
+
+static void test_remove_tree(void **state)
+{
+	struct err e = ERR_INIT;
+	struct stat st;
+	int fd = path_mkdirs_in_root(root, "tree/x/y/z", 0755, &e);
+
+	(void)state;
+	assert_ok(fd, &e);
+	(void)close(fd);
+	fd = path_mkfile_in_root(root, "tree/x/file", 0400, &e);
+	assert_ok(fd, &e);
+	(void)close(fd);
+	assert_int_equal(symlinkat("/etc", root, "tree/x/y/etc"), 0);
+	assert_ok(path_remove_tree(root, "tree", &e), &e);
+	assert_int_equal(fstatat(root, "tree", &st, 0), -1);
+	assert_int_equal(stat("/etc/passwd", &st), 0);
+	assert_ok(path_remove_tree(root, "tree", &e), &e);
+}
+
+static void test_words(void **state)
+{
+	static const struct {
+		const char *path;
+		bool clean;
+	} cases[] = {
+		{ "/", true },     { "/a/b", true }, { "a", false },       { "", false },
+		{ "/a/", false },  { "//a", false }, { "/a/../b", false }, { "/..", false },
+		{ "/a/.", false }, { "/...", true },
+	};
+	auto_free char *joined = path_join("/a//", "//b");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(path_is_clean(cases[i].path), cases[i].clean);
+	assert_string_equal(joined, "/a/b");
+	assert_string_equal(path_base("/a/b"), "b");
+	assert_string_equal(path_base("b"), "b");
+	assert_string_equal(path_base("b/"), "");
+	assert_err(path_mkdirs("/etc/passwd/x", 0755, &e), &e, ERR_INVALID, "passwd");
+	assert_err(path_mkdirs("/etc/passwd", 0755, &e), &e, ERR_INVALID, "passwd");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mkdirs_stay_inside),
+		cmocka_unit_test(test_symlink_to_directory_inside),
+		cmocka_unit_test(test_traps_are_errors),
+		cmocka_unit_test(test_magic_links_are_refused),
+		cmocka_unit_test(test_remove_tree),
+		cmocka_unit_test(test_words),
+	};
+
+	return cmocka_run_group_tests_name("path", tests, set_up, tear_down);
+}
