@@ -70,7 +70,8 @@ static int check_word(const struct place *p, const char *const *words, const cha
 
 	buf_addf(&why, "'%.64s' is not one of", text);
 	for (const char *const *w = words; *w; w++)
-		buf_addf(&why, "%s %s", w == words ? "" : ",", *w);
+		if (**w)
+			buf_addf(&why, " %s%s", *w, w[1] ? "," : "");
 	return refuse(p, e, why.data);
 }
 
