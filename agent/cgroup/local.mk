@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += agent/cgroup/cgroup.h
+noinst_LIBRARIES += libagentcgroup.a
+libagentcgroup_a_SOURCES = \
+	agent/cgroup/cgroup.h \
+	agent/cgroup/root.c agent/cgroup/root.h

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_NAMESPACES_H
+#define HUSK_AGENT_NAMESPACES_H
+
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+#include "oci.pb-c.h"
+
+/*
+ * "pid", "mount" or "mnt", "network" or "net", ... to CLONE_NEW*. Both spellings occur: hosts differ.
+ * Anything else is ERR_INVALID.
+ */
+int namespace_flag(const char *type, unsigned *ret, struct err *e) must_check;
+
+/* The lines of /proc/<pid>/uid_map, for free(). ERR_INVALID for none or more than the kernel takes. */
+char *namespace_id_map(Grpc__LinuxIDMapping *const *map, size_t n, struct err *e) must_check;
+
+#endif
