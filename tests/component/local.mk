@@ -1,3 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 TESTS += tests/component/toml-test.sh
 EXTRA_DIST += tests/component/toml-test.sh
+
+# The stage, run for real. Skips itself without root.
+STAGE_TEST_LIBS = libstage.a libagentcgroup.a libjson.a libprotogen.a libbase.a $(STAGE_LIBS) \
+	$(CMOCKA_LIBS)
+check_PROGRAMS += tests/component/test_stage
+TESTS += tests/component/test_stage
+tests_component_test_stage_SOURCES = tests/component/test_stage.c tests/component/assert.h \
+	tests/component/stage_harness.c tests/component/stage_harness.h
+tests_component_test_stage_LDADD = $(STAGE_TEST_LIBS)
