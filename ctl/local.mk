@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+# What the subcommands do, apart from main(), for the tests to link.
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = \
+	ctl/checks.c ctl/checks.h \
+	ctl/program.c ctl/program.h \
+	ctl/sandboxes.c ctl/sandboxes.h
+
+bin_PROGRAMS += huskctl
+huskctl_SOURCES = \
+	ctl/check.c \
+	ctl/command.h \
+	ctl/config.c \
+	ctl/console.c \
+	ctl/list.c \
+	ctl/main.c \
+	ctl/version.c
+huskctl_LDADD = libctl.a libhost.a libconfig.a libjson.a libasync.a libbase.a $(YAJL_LIBS) $(UV_LIBS)

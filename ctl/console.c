@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* huskctl console: the terminal on one side, the sandbox's console socket on the other. */
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+
+#include "common/base/fd.h"
+#include "common/base/id.h"
+#include "common/base/mem.h"
+#include "config/config.h"
+#include "ctl/command.h"
+
+#define CONSOLE_SOCKET "console.sock"
+#define LEAVE          '\x1d' /* Control-], as telnet has it */
+
+static int connect_console(const struct config *c, const char *id, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/%s/" CONSOLE_SOCKET, c->runtime.state_dir, id);
+	auto_free char *dir = xasprintf("%s/%s", c->runtime.state_dir, id);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	auto_close int fd = -1;
+
+	if (access(dir, F_OK) < 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "no sandbox '%s' below %s; huskctl list shows "
+			       "those there are",
+			       id, c->runtime.state_dir);
+	if (access(path, F_OK) < 0)
+		return err_set(e, ERR_NOT_FOUND,
+			       "sandbox '%s' has no console (no %s): set debug_console_enabled = "
+			       "true in [agent.husk] before it is started",
+			       id, path);
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return err_set(e, ERR_INVALID, "socket path '%s' is too long", path);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return err_sys(e, errno, "connect to '%s'", path);
+	return take_fd(&fd);
+}
+
+/* Pass on what is there. 1: go on, 0: end of that side. */
+static int pass(int from, int to, bool is_keyboard, struct err *e)
+{
+	char bytes[4096];
+	ssize_t n = read(from, bytes, sizeof(bytes));
+	const char *leave;
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 1 : err_sys(e, errno, "read");
+	if (n == 0)
+		return 0;
+	leave = is_keyboard ? memchr(bytes, LEAVE, (size_t)n) : NULL;
+	if (write_all(to, bytes, leave ? (size_t)(leave - bytes) : (size_t)n) < 0)
+		return err_sys(e, errno, "write");
+	return leave ? 0 : 1;
+}
+
+/* Until the console ends, or the person leaves. A script's end of input does not end the output. */
+static int relay(int console, bool is_terminal, struct err *e)
+{
+	struct pollfd fds[] = { { .fd = console, .events = POLLIN },
+				{ .fd = STDIN_FILENO, .events = POLLIN } };
+
+	for (;;) {
+		int r = 1;
+
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(e, errno, "poll");
+		}
+		if (fds[0].revents)
+			r = pass(console, STDOUT_FILENO, false, e);
+		if (r <= 0)
+			return r;
+		if (fds[1].revents)
+			r = pass(STDIN_FILENO, console, is_terminal, e);
+		if (r < 0 || (r == 0 && is_terminal))
+			return r;
+		if (r == 0) {
+			fds[1].fd = -1;
+			(void)shutdown(console, SHUT_WR);
+		}
+	}
+}
+
+int command_console(const struct command_args *args)
+{
+	auto_config struct config *config = NULL;
+	auto_close int console = -1;
+	struct termios saved, raw;
+	struct err e = ERR_INIT;
+	bool is_terminal;
+	int r;
+
+	if (id_check("sandbox", args->name, &e) < 0 || config_load(args->config, &config, &e) < 0)
+		goto failed;
+	console = connect_console(config, args->name, &e);
+	if (console < 0)
+		goto failed;
+
+	is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &saved) == 0;
+	if (is_terminal) {
+		fprintf(stderr, "connected to %s; Control-] leaves\r\n", args->name);
+		raw = saved;
+		cfmakeraw(&raw);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+	r = relay(console, is_terminal, &e);
+	if (is_terminal)
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	if (r == 0)
+		return 0;
+failed:
+	fprintf(stderr, "huskctl: %s\n", e.text);
+	return 1;
+}

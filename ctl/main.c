@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* huskctl: which subcommand, with which arguments. See huskctl(1). */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/cleanup.h"
+#include "ctl/command.h"
+
+#define EXIT_USAGE 2
+
+static const struct {
+	const char *name;
+	command_fn run;
+	bool takes_config;
+	const char *argument; /* what its one argument is called; NULL: it takes none */
+	const char *help;
+} commands[] = {
+	{ "check", command_check, true, NULL, "what this host can do, and what is missing" },
+	{ "config", command_config, true, NULL, "the configuration in force, with its origins" },
+	{ "console", command_console, true, "SANDBOX", "a shell in a sandbox's guest" },
+	{ "list", command_list, true, NULL, "the sandboxes on this host" },
+	{ "version", command_version, false, NULL, "the version" },
+};
+
+static void print_usage(FILE *to)
+{
+	fprintf(to, "usage: huskctl COMMAND [--config FILE] [ARGUMENT]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-8s %-8s %s\n", commands[i].name,
+			commands[i].argument ? commands[i].argument : "", commands[i].help);
+}
+
+static int usage_error(const char *command, const char *what)
+{
+	fprintf(stderr, "huskctl %s: %s\n", command, what);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "help", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	struct command_args args = { .config = NULL };
+	const char *name;
+	size_t row = 0;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			args.config = optarg;
+			break;
+		case 'h':
+			print_usage(stdout);
+			return 0;
+		default:
+			return EXIT_USAGE; /* getopt has said why */
+		}
+	}
+	if (optind == argc) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+
+	name = argv[optind++];
+	while (row < ARRAY_LEN(commands) && strcmp(name, commands[row].name) != 0)
+		row++;
+	if (row == ARRAY_LEN(commands))
+		return usage_error(name, "no such command; huskctl --help lists them");
+	if (args.config && !commands[row].takes_config)
+		return usage_error(name, "takes no --config");
+	if (commands[row].argument) {
+		if (optind == argc)
+			return usage_error(name, "which sandbox? huskctl list shows them");
+		args.name = argv[optind++];
+	}
+	if (optind < argc)
+		return usage_error(name, "too many arguments");
+	return commands[row].run(&args);
+}
