@@ -9,6 +9,7 @@ include tests/unit/rpc/local.mk
 include tests/unit/json/local.mk
 include tests/unit/oci/local.mk
 include tests/unit/config/local.mk
+include tests/unit/ctl/local.mk
 include tests/unit/hypervisor/local.mk
 include tests/unit/shim/local.mk
 include tests/unit/agent/local.mk
