@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """End to end: a real containerd, real ctr, a real virtual machine.
 
-    tests/e2e/run.py --containerd NAME=DIR --prefix DIR --image FILE [--transport T]
+    tests/e2e/run.py --containerd NAME=DIR... --prefix DIR --image FILE [--vsock-daemon FILE]
+
+Each containerd with the serial port transport; the last one also with hybrid vsock where the path of a
+vhost-device-vsock is given.
 
 HUSK_TEST_RUNTIME in the environment replaces the runtime: with io.containerd.runc.v2 the same tests
 say what runc does.
@@ -24,37 +27,50 @@ from report import Report, check_equal  # noqa: E402
 c.RUNTIME = os.environ.get("HUSK_TEST_RUNTIME", c.RUNTIME)
 
 
+def run_with(report, entry, transport, options):
+    name, binaries = entry.split("=", 1)
+    label = f"containerd {name}, {transport}"
+    config = f'[hypervisor.qemu]\ntransport = "{transport}"\n'
+    if transport == "hybrid-vsock":
+        config += f'vsock_daemon = "{options.vsock_daemon}"\n'
+    config += "[runtime]\nenable_debug = true\n"
+    before = census.take()
+    ct = c.Containerd(name, binaries, options.prefix, options.image, config)
+
+    def test_shared_container_starts(ct):
+        ct.detached("sleep", "100000", name="shared")
+
+    def test_nothing_is_left(before):
+        check_equal(census.leftovers(before), [])
+
+    try:
+        ct.shared = "shared"
+        only, report.only = report.only, ""
+        started = report.run(test_shared_container_starts, ct, label=label)
+        report.only = only
+        if started:
+            for module in (lifecycle, streams, environment):
+                report.run_all(vars(module), ct, label=label)
+        else:
+            print(ct.log_tail(60))
+    finally:
+        ct.close()
+    report.run(test_nothing_is_left, before, label=label)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containerd", action="append", required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--image", required=True)
-    parser.add_argument("--transport", default="auto")
+    parser.add_argument("--vsock-daemon")
     options = parser.parse_args()
 
     report = Report("e2e")
     for entry in options.containerd:
-        name, binaries = entry.split("=", 1)
-        before = census.take()
-        config = f'[hypervisor.qemu]\ntransport = "{options.transport}"\n[runtime]\nenable_debug = true\n'
-        ct = c.Containerd(name, binaries, options.prefix, options.image, config)
-        label = f"containerd {name}, {options.transport}"
-        try:
-            def test_shared_container_starts(ct):
-                ct.shared = ct.detached("sleep", "100000", name="shared")
-            if report.run(test_shared_container_starts, ct, label=label) is not False:
-                if not hasattr(ct, "shared"):
-                    ct.shared = ct.detached("sleep", "100000", name="shared")
-                for module in (lifecycle, streams, environment):
-                    report.run_all(vars(module), ct, label=label)
-            else:
-                print(ct.log_tail(60))
-        finally:
-            ct.close()
-
-        def test_nothing_is_left(before):
-            check_equal(census.leftovers(before), [])
-        report.run(test_nothing_is_left, before, label=label)
+        run_with(report, entry, "serial", options)
+    if options.vsock_daemon:
+        run_with(report, options.containerd[-1], "hybrid-vsock", options)
     report.finish()
 
 
