@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+proto_test_libs = libproto.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(CMOCKA_LIBS)
+
+PROTO_TESTS = \
+	tests/unit/proto/test_any \
+	tests/unit/proto/test_proto
+check_PROGRAMS += $(PROTO_TESTS)
+TESTS += $(PROTO_TESTS)
+tests_unit_proto_test_any_SOURCES = tests/unit/proto/test_any.c
+tests_unit_proto_test_any_LDADD = $(proto_test_libs)
+tests_unit_proto_test_proto_SOURCES = tests/unit/proto/test_proto.c
+tests_unit_proto_test_proto_LDADD = $(proto_test_libs)
