@@ -52,6 +52,7 @@ struct fiber {
 
 static struct {
 	uv_loop_t loop;
+	uv_idle_t nudge; /* active: the loop must not sleep */
 	bool started;
 	ucontext_t scheduler;
 	struct fiber *current;
@@ -74,6 +75,11 @@ bool fiber_running(void)
 	return sched.current != NULL;
 }
 
+static void on_nudge(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
 static void run_queue_add(struct fiber *f)
 {
 	f->next = NULL;
@@ -82,6 +88,12 @@ static void run_queue_add(struct fiber *f)
 	else
 		sched.run_first = f;
 	sched.run_last = f;
+	/*
+	 * A timer that is over before the loop runs calls back before the loop polls, and the loop would
+	 * then sleep with a runnable fiber in the queue. An active idle handle makes it only look.
+	 */
+	if (!sched.current)
+		(void)uv_idle_start(&sched.nudge, on_nudge);
 }
 
 /* Back to the scheduler. `ends`: this stack is done with and will not be resumed. */
@@ -404,6 +416,7 @@ void fiber_main(fiber_fn fn, void *arg)
 	assert(!sched.started);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)uv_loop_init(&sched.loop);
+	(void)uv_idle_init(&sched.loop, &sched.nudge);
 	sched.started = true;
 	fiber_start("main", fn, arg);
 	while (sched.n_live > 0) {
@@ -412,6 +425,7 @@ void fiber_main(fiber_fn fn, void *arg)
 		run_ready();
 		if (sched.n_live == 0)
 			break;
+		(void)uv_idle_stop(&sched.nudge);
 		active = uv_run(&sched.loop, sched.run_first ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 		if (!active && !sched.run_first) {
 			log_error(
@@ -427,6 +441,7 @@ void fiber_main(fiber_fn fn, void *arg)
 		uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 	}
 	sched.n_idle = 0;
+	uv_close((uv_handle_t *)&sched.nudge, NULL);
 	/* What is still watched belongs to objects that were never freed, such as a child in D state. */
 	uv_walk(&sched.loop, let_go, NULL);
 	(void)uv_run(&sched.loop, UV_RUN_DEFAULT);

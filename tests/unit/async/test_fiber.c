@@ -82,6 +82,23 @@ static void test_cond_deadline(void **state)
 	assert_null(seen.cond.last);
 }
 
+/* Nothing else is in the loop that could wake it. */
+static void already_over(void *arg)
+{
+	(void)arg;
+	seen.r = cond_wait(&seen.cond, deadline_in_ms(0), &seen.e);
+	seen.n = fiber_sleep_ms(0, &seen.e);
+}
+
+static void test_deadline_already_over(void **state)
+{
+	(void)state;
+	fiber_main(already_over, NULL);
+	assert_int_equal(seen.r, -1);
+	assert_int_equal(seen.e.code, ERR_TIMEOUT);
+	assert_int_equal(seen.n, 0);
+}
+
 static void waiter(void *arg)
 {
 	if (cond_wait(&seen.cond, DEADLINE_NEVER, &seen.e) == 0)
@@ -221,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_sleep_order, reset),
 		cmocka_unit_test_setup(test_cond_deadline, reset),
+		cmocka_unit_test_setup(test_deadline_already_over, reset),
 		cmocka_unit_test_setup(test_cond_wakes_in_order, reset),
 		cmocka_unit_test_setup(test_cancel_waiting, reset),
 		cmocka_unit_test_setup(test_cancel_before_first_wait, reset),
