@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+# Links with libprotogen.a, libasync.a, libbase.a, $(PROTOBUF_C_LIBS) and $(UV_LIBS).
 noinst_LIBRARIES += libagentcgroup.a
 libagentcgroup_a_SOURCES = \
-	agent/cgroup/cgroup.h \
-	agent/cgroup/root.c agent/cgroup/root.h
+	agent/cgroup/cgroup.c agent/cgroup/cgroup.h agent/cgroup/cgroup_private.h \
+	agent/cgroup/devices.c agent/cgroup/devices.h \
+	agent/cgroup/limits.c \
+	agent/cgroup/path.c \
+	agent/cgroup/root.c agent/cgroup/root.h \
+	agent/cgroup/stats.c
+libagentcgroup_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LinuxResources to the files of cgroup v2; what a missing file means is in cgroup.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/cgroup/cgroup_private.h"
+#include "agent/cgroup/devices.h"
+#include "common/base/fd.h"
+#include "common/base/num.h"
+
+#define PERIOD_DEFAULT_US 100000 /* cgroup-v2, "cpu.max" */
+#define ENTRIES_MAX       1024   /* of any list in the resources */
+
+enum importance {
+	LIMIT,      /* failing is an error */
+	PREFERENCE, /* failing is noted */
+};
+
+struct applying {
+	struct cgroup *cg;
+	struct buf skipped;
+};
+
+static void skip(struct applying *a, const char *what)
+{
+	buf_addf(&a->skipped, "%s%s", a->skipped.len ? ", " : "", what);
+}
+
+static int set(struct applying *a, enum importance importance, const char *file, const char *value,
+	       struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (file_write(a->cg->fd, file, value, strlen(value), &why) == 0)
+		return 0;
+	if (importance == PREFERENCE) {
+		skip(a, file);
+		return 0;
+	}
+	if (why.sys == ENOENT)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "set %s to %s: the guest's kernel has no such controller", file,
+			       value);
+	*e = why;
+	return err_wrap(e, "cgroup '%s'", a->cg->path);
+}
+
+/* A number, -1 for "max". */
+static int set_limit(struct applying *a, enum importance importance, const char *file,
+		     int64_t value, struct err *e)
+{
+	auto_free char *text = value < 0 ? xstrdup("max") : xasprintf("%lld", (long long)value);
+
+	/* Taking a limit off that cannot exist is done. */
+	return set(a, value < 0 ? PREFERENCE : importance, file, text, e);
+}
+
+uint64_t cgroup_cpu_weight(uint64_t shares)
+{
+	const uint64_t least = 2, most = 262144;
+
+	shares = shares < least ? least : shares > most ? most : shares;
+	return 1 + (shares - 2) * 9999 / 262142;
+}
+
+uint64_t cgroup_io_weight(uint64_t weight)
+{
+	const uint64_t least = 10, most = 1000;
+
+	weight = weight < least ? least : weight > most ? most : weight;
+	return 1 + (weight - 10) * 9999 / 990;
+}
+
+/* What cpu.max has now, for the half that an update leaves out. */
+static void current_cpu_max(const struct cgroup *cg, int64_t *quota, uint64_t *period)
+{
+	struct err ignored = ERR_INIT;
+	auto_free char *text = NULL;
+	char *space;
+
+	*quota = -1;
+	*period = PERIOD_DEFAULT_US;
+	if (file_read_line(cg->fd, "cpu.max", &text, &ignored) < 0)
+		return;
+	space = strchr(text, ' ');
+	if (!space)
+		return;
+	*space = '\0';
+	(void)num_i64(text, quota); /* "max" leaves it at -1 */
+	(void)num_u64(space + 1, 10, period);
+}
+
+static int apply_cpu(struct applying *a, const Grpc__LinuxCPU *c, struct err *e)
+{
+	if (c->shares != 0) {
+		auto_free char *weight =
+			xasprintf("%llu", (unsigned long long)cgroup_cpu_weight(c->shares));
+
+		if (set(a, PREFERENCE, "cpu.weight", weight, e) < 0)
+			return -1;
+	}
+	if (c->quota != 0 || c->period != 0) {
+		int64_t quota;
+		uint64_t period;
+		auto_free char *text = NULL;
+
+		current_cpu_max(a->cg, &quota, &period);
+		quota = c->quota ? c->quota : quota;
+		period = c->period ? c->period : period;
+		text = quota < 0 ? xasprintf("max %llu", (unsigned long long)period)
+				 : xasprintf("%lld %llu", (long long)quota,
+					     (unsigned long long)period);
+		if (set(a, quota < 0 ? PREFERENCE : LIMIT, "cpu.max", text, e) < 0)
+			return -1;
+	}
+	if (c->cpus[0] && set(a, LIMIT, "cpuset.cpus", c->cpus, e) < 0)
+		return -1;
+	if (c->mems[0] && set(a, LIMIT, "cpuset.mems", c->mems, e) < 0)
+		return -1;
+	if (c->realtimeperiod != 0 || c->realtimeruntime != 0)
+		skip(a, "real-time scheduling");
+	return 0;
+}
+
+/* OCI counts memory and swap together, cgroup v2 swap alone. */
+static int apply_swap(struct applying *a, const Grpc__LinuxMemory *m, struct err *e)
+{
+	int64_t limit = m->limit;
+
+	if (m->swap < 0 || (m->swap == 0 && m->limit < 0))
+		return set_limit(a, PREFERENCE, "memory.swap.max", -1, e);
+	if (m->swap == 0)
+		return 0;
+	if (limit == 0) {
+		struct err ignored = ERR_INIT;
+		auto_free char *text = NULL;
+
+		if (file_read_line(a->cg->fd, "memory.max", &text, &ignored) < 0 ||
+		    !num_i64(text, &limit))
+			limit = -1;
+	}
+	if (limit < 0 || m->swap < limit)
+		return err_set(e, ERR_INVALID,
+			       "the limit of memory and swap, %lld, is below the limit of memory",
+			       (long long)m->swap);
+	/* No swap at all: a guest without swap accounting has none either. */
+	return set_limit(a, m->swap == limit ? PREFERENCE : LIMIT, "memory.swap.max",
+			 m->swap - limit, e);
+}
+
+static int apply_memory(struct applying *a, const Grpc__LinuxMemory *m, struct err *e)
+{
+	if (m->limit != 0 && set_limit(a, LIMIT, "memory.max", m->limit, e) < 0)
+		return -1;
+	if (apply_swap(a, m, e) < 0)
+		return -1;
+	if (m->reservation != 0 && set_limit(a, PREFERENCE, "memory.low", m->reservation, e) < 0)
+		return -1;
+	if (m->kernel > 0 || m->kerneltcp > 0)
+		skip(a, "kernel memory limits");
+	if (m->swappiness != 0)
+		skip(a, "swappiness");
+	if (m->disableoomkiller)
+		skip(a, "disabled OOM killer");
+	return 0;
+}
+
+static int apply_huge_pages(struct applying *a, Grpc__LinuxHugepageLimit *const *list, size_t n,
+			    struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *size = list[i]->pagesize;
+		size_t digits = strspn(size, "0123456789");
+		auto_free char *file = NULL;
+		auto_free char *value = NULL;
+
+		if (digits == 0 || digits > 6 ||
+		    (strcmp(size + digits, "KB") != 0 && strcmp(size + digits, "MB") != 0 &&
+		     strcmp(size + digits, "GB") != 0))
+			return err_set(e, ERR_INVALID, "'%.32s' is no size of huge pages", size);
+		file = xasprintf("hugetlb.%s.max", size);
+		value = xasprintf("%llu", (unsigned long long)list[i]->limit);
+		/* Kubernetes sends 0 for every size of the host; where there are none it holds. */
+		if (set(a, list[i]->limit ? LIMIT : PREFERENCE, file, value, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int apply_throttle(struct applying *a, Grpc__LinuxThrottleDevice *const *list, size_t n,
+			  const char *key, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *rate =
+			list[i]->rate ? xasprintf("%llu", (unsigned long long)list[i]->rate)
+				      : xstrdup("max");
+		auto_free char *line = xasprintf("%lld:%lld %s=%s", (long long)list[i]->major,
+						 (long long)list[i]->minor, key, rate);
+
+		if (set(a, list[i]->rate ? LIMIT : PREFERENCE, "io.max", line, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int apply_block_io(struct applying *a, const Grpc__LinuxBlockIO *b, struct err *e)
+{
+	if (b->weight != 0) {
+		auto_free char *weight =
+			xasprintf("default %llu", (unsigned long long)cgroup_io_weight(b->weight));
+
+		if (set(a, PREFERENCE, "io.weight", weight, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < b->n_weightdevice; i++) {
+		const Grpc__LinuxWeightDevice *w = b->weightdevice[i];
+		auto_free char *line =
+			xasprintf("%lld:%lld %llu", (long long)w->major, (long long)w->minor,
+				  (unsigned long long)cgroup_io_weight(w->weight));
+
+		if (set(a, PREFERENCE, "io.weight", line, e) < 0)
+			return -1;
+	}
+	if (apply_throttle(a, b->throttlereadbpsdevice, b->n_throttlereadbpsdevice, "rbps", e) <
+		    0 ||
+	    apply_throttle(a, b->throttlewritebpsdevice, b->n_throttlewritebpsdevice, "wbps", e) <
+		    0 ||
+	    apply_throttle(a, b->throttlereadiopsdevice, b->n_throttlereadiopsdevice, "riops", e) <
+		    0)
+		return -1;
+	return apply_throttle(a, b->throttlewriteiopsdevice, b->n_throttlewriteiopsdevice, "wiops",
+			      e);
+}
+
+static int apply_devices(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
+{
+	auto_device_rules struct device_rules rules = { .n = 0 };
+	struct err why = ERR_INIT;
+
+	if (!device_rules_deny_any(r->devices, r->n_devices))
+		return 0;
+	if (device_rules_read(&rules, r->devices, r->n_devices, e) < 0)
+		return -1;
+	if (device_filter_attach(&rules, a->cg->fd, &a->cg->devices, &why) < 0)
+		skip(a, why.text);
+	return 0;
+}
+
+static int check_sizes(const Grpc__LinuxResources *r, struct err *e)
+{
+	const Grpc__LinuxBlockIO *b = r->blockio;
+
+	if (r->n_devices > ENTRIES_MAX || r->n_hugepagelimits > ENTRIES_MAX ||
+	    (b && (b->n_weightdevice > ENTRIES_MAX || b->n_throttlereadbpsdevice > ENTRIES_MAX ||
+		   b->n_throttlewritebpsdevice > ENTRIES_MAX ||
+		   b->n_throttlereadiopsdevice > ENTRIES_MAX ||
+		   b->n_throttlewriteiopsdevice > ENTRIES_MAX)))
+		return err_set(e, ERR_EXHAUSTED, "a list of resources has more than %d entries",
+			       ENTRIES_MAX);
+	return 0;
+}
+
+static int apply_all(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
+{
+	if (check_sizes(r, e) < 0)
+		return -1;
+	if (r->cpu && apply_cpu(a, r->cpu, e) < 0)
+		return -1;
+	if (r->memory && apply_memory(a, r->memory, e) < 0)
+		return -1;
+	/* Present and not above 0 is "no limit": the hosts' way to take one off. */
+	if (r->pids &&
+	    set_limit(a, LIMIT, "pids.max", r->pids->limit > 0 ? r->pids->limit : -1, e) < 0)
+		return -1;
+	if (apply_huge_pages(a, r->hugepagelimits, r->n_hugepagelimits, e) < 0)
+		return -1;
+	if (r->blockio && apply_block_io(a, r->blockio, e) < 0)
+		return -1;
+	return apply_devices(a, r, e);
+}
+
+int cgroup_apply(struct cgroup *cg, const Grpc__LinuxResources *resources, char **ret_skipped,
+		 struct err *e)
+{
+	struct applying a = { .cg = cg, .skipped = BUF_INIT };
+	int r = apply_all(&a, resources, e);
+
+	if (r == 0 && ret_skipped)
+		*ret_skipped = take_ptr(a.skipped.data);
+	buf_done(&a.skipped);
+	return r;
+}
+
+int cgroup_widen_cpuset(struct cgroup *cg, const char *cpus, struct err *e)
+{
+	auto_free char *path = xstrdup(cg->path + 1);
+
+	for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
+		auto_free char *file = NULL;
+		auto_free char *now = NULL;
+		struct err why = ERR_INIT;
+
+		*slash = '\0';
+		file = xasprintf("%s/cpuset.cpus", path);
+		/* Empty: it has its parent's already, new ones too. */
+		if (file_read_line(cg->rootfd, file, &now, &why) < 0 || now[0] == '\0')
+			continue;
+		if (file_writef(cg->rootfd, file, e, "%s\n", cpus) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cgroup v2 counts, as the agent protocol's CgroupStats. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/cgroup/cgroup_private.h"
+#include "common/base/fd.h"
+#include "common/base/num.h"
+
+#define STAT_FILE_MAX  (1u << 20)
+#define IO_ENTRIES_MAX 4096
+#define US_TO_NS       1000
+
+/* The text of a file, for free(); "" if it cannot be read: its controller is not there. */
+static char *read_text(const struct cgroup *cg, const char *file)
+{
+	struct err ignored = ERR_INIT;
+	char *text = NULL;
+
+	if (file_read(cg->fd, file, STAT_FILE_MAX, &text, NULL, &ignored) < 0)
+		return xstrdup("");
+	return text;
+}
+
+/* "max" and what is no number: 0. */
+static uint64_t read_number(const struct cgroup *cg, const char *file)
+{
+	struct err ignored = ERR_INIT;
+	auto_free char *text = NULL;
+	uint64_t value = 0;
+
+	if (file_read_line(cg->fd, file, &text, &ignored) == 0)
+		(void)num_u64(text, 10, &value);
+	return value;
+}
+
+/* A limit as cgroup v1 says "none", which is what readers of this message compare with. */
+static uint64_t read_limit(const struct cgroup *cg, const char *file)
+{
+	struct err ignored = ERR_INIT;
+	auto_free char *text = NULL;
+	uint64_t value = 0;
+
+	if (file_read_line(cg->fd, file, &text, &ignored) < 0)
+		return 0;
+	return num_u64(text, 10, &value) ? value : UINT64_MAX;
+}
+
+static uint64_t key_of(const char *text, const char *key)
+{
+	uint64_t value = 0;
+
+	(void)cgroup_parse_key(text, key, &value);
+	return value;
+}
+
+static Grpc__CpuStats *cpu_stats(const struct cgroup *cg)
+{
+	auto_free char *text = read_text(cg, "cpu.stat");
+	Grpc__CpuStats *s = xnew(Grpc__CpuStats);
+
+	grpc__cpu_stats__init(s);
+	s->cpu_usage = xnew(Grpc__CpuUsage);
+	grpc__cpu_usage__init(s->cpu_usage);
+	s->cpu_usage->total_usage = key_of(text, "usage_usec") * US_TO_NS;
+	s->cpu_usage->usage_in_usermode = key_of(text, "user_usec") * US_TO_NS;
+	s->cpu_usage->usage_in_kernelmode = key_of(text, "system_usec") * US_TO_NS;
+	s->throttling_data = xnew(Grpc__ThrottlingData);
+	grpc__throttling_data__init(s->throttling_data);
+	s->throttling_data->periods = key_of(text, "nr_periods");
+	s->throttling_data->throttled_periods = key_of(text, "nr_throttled");
+	s->throttling_data->throttled_time = key_of(text, "throttled_usec") * US_TO_NS;
+	return s;
+}
+
+static Grpc__MemoryData *memory_data(const struct cgroup *cg, const char *prefix)
+{
+	auto_free char *current = xasprintf("%s.current", prefix);
+	auto_free char *peak = xasprintf("%s.peak", prefix);
+	auto_free char *max = xasprintf("%s.max", prefix);
+	auto_free char *events_file = xasprintf("%s.events", prefix);
+	auto_free char *events = read_text(cg, events_file);
+	Grpc__MemoryData *d = xnew(Grpc__MemoryData);
+
+	grpc__memory_data__init(d);
+	d->usage = read_number(cg, current);
+	d->max_usage = read_number(cg, peak);
+	d->limit = read_limit(cg, max);
+	d->failcnt = key_of(events, "max");
+	return d;
+}
+
+static void add_memory_stat(Grpc__MemoryStats *s, const char *key, uint64_t value)
+{
+	Grpc__MemoryStats__StatsEntry *entry = xnew(Grpc__MemoryStats__StatsEntry);
+
+	grpc__memory_stats__stats_entry__init(entry);
+	entry->key = xstrdup(key);
+	entry->value = value;
+	s->stats = xrealloc(s->stats, (s->n_stats + 1) * sizeof(*s->stats));
+	s->stats[s->n_stats++] = entry;
+}
+
+static Grpc__MemoryStats *memory_stats(const struct cgroup *cg)
+{
+	auto_free char *text = read_text(cg, "memory.stat");
+	Grpc__MemoryStats *s = xnew(Grpc__MemoryStats);
+	char *save = NULL;
+
+	grpc__memory_stats__init(s);
+	s->usage = memory_data(cg, "memory");
+	s->swap_usage = memory_data(cg, "memory.swap");
+	s->cache = key_of(text, "file");
+	s->use_hierarchy = 1;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *space = strchr(line, ' ');
+		uint64_t value;
+
+		if (!space || space == line || !num_u64(space + 1, 10, &value))
+			continue;
+		*space = '\0';
+		add_memory_stat(s, line, value);
+	}
+	return s;
+}
+
+static Grpc__PidsStats *pids_stats(const struct cgroup *cg)
+{
+	Grpc__PidsStats *s = xnew(Grpc__PidsStats);
+
+	grpc__pids_stats__init(s);
+	s->current = read_number(cg, "pids.current");
+	s->limit = read_number(cg, "pids.max"); /* "max" is 0 in this message */
+	return s;
+}
+
+static void add_io(Grpc__BlkioStats *s, uint64_t major, uint64_t minor, const char *op,
+		   uint64_t value)
+{
+	Grpc__BlkioStatsEntry *entry;
+
+	if (s->n_io_service_bytes_recursive == IO_ENTRIES_MAX)
+		return;
+	entry = xnew(Grpc__BlkioStatsEntry);
+	grpc__blkio_stats_entry__init(entry);
+	entry->major = major;
+	entry->minor = minor;
+	entry->op = xstrdup(op);
+	entry->value = value;
+	s->io_service_bytes_recursive =
+		xrealloc(s->io_service_bytes_recursive,
+			 (s->n_io_service_bytes_recursive + 1) * sizeof(Grpc__BlkioStatsEntry *));
+	s->io_service_bytes_recursive[s->n_io_service_bytes_recursive++] = entry;
+}
+
+/* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0" */
+static void add_io_line(Grpc__BlkioStats *s, char *line)
+{
+	char *save = NULL;
+	char *device = strtok_r(line, " ", &save);
+	char *colon = device ? strchr(device, ':') : NULL;
+	uint64_t major, minor;
+
+	if (!colon)
+		return;
+	*colon = '\0';
+	if (!num_u64(device, 10, &major) || !num_u64(colon + 1, 10, &minor))
+		return;
+	for (char *word = strtok_r(NULL, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *equals = strchr(word, '=');
+		uint64_t value;
+
+		if (!equals || equals == word || !num_u64(equals + 1, 10, &value))
+			continue;
+		*equals = '\0';
+		add_io(s, major, minor,
+		       strcmp(word, "rbytes") == 0   ? "read"
+		       : strcmp(word, "wbytes") == 0 ? "write"
+						     : word,
+		       value);
+	}
+}
+
+static Grpc__BlkioStats *io_stats(const struct cgroup *cg)
+{
+	auto_free char *text = read_text(cg, "io.stat");
+	Grpc__BlkioStats *s = xnew(Grpc__BlkioStats);
+	char *save = NULL;
+
+	grpc__blkio_stats__init(s);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		add_io_line(s, line);
+	return s;
+}
+
+static void add_huge_pages(Grpc__CgroupStats *s, const struct cgroup *cg, const char *size)
+{
+	auto_free char *current = xasprintf("hugetlb.%s.current", size);
+	auto_free char *events_file = xasprintf("hugetlb.%s.events", size);
+	auto_free char *events = read_text(cg, events_file);
+	Grpc__CgroupStats__HugetlbStatsEntry *entry = xnew(Grpc__CgroupStats__HugetlbStatsEntry);
+
+	grpc__cgroup_stats__hugetlb_stats_entry__init(entry);
+	entry->key = xstrdup(size);
+	entry->value = xnew(Grpc__HugetlbStats);
+	grpc__hugetlb_stats__init(entry->value);
+	entry->value->usage = read_number(cg, current);
+	entry->value->failcnt = key_of(events, "max");
+	s->hugetlb_stats =
+		xrealloc(s->hugetlb_stats, (s->n_hugetlb_stats + 1) * sizeof(*s->hugetlb_stats));
+	s->hugetlb_stats[s->n_hugetlb_stats++] = entry;
+}
+
+/* One file for each page size that the kernel has: "hugetlb.2MB.current". */
+static int huge_page_stats(Grpc__CgroupStats *s, const struct cgroup *cg, struct err *e)
+{
+	int copy = openat(cg->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!dir) {
+		int sys = errno;
+
+		if (copy >= 0)
+			(void)close(copy);
+		return err_sys(e, sys, "read cgroup '%s'", cg->path);
+	}
+	for (struct dirent *de = readdir(dir); de; de = readdir(dir)) {
+		char size[16];
+		char rest[16];
+
+		if (sscanf(de->d_name, "hugetlb.%15[0-9KMGB].%15s", size, rest) == 2 &&
+		    strcmp(rest, "current") == 0)
+			add_huge_pages(s, cg, size);
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+Grpc__CgroupStats *cgroup_stats(const struct cgroup *cg, struct err *e)
+{
+	Grpc__CgroupStats *s = xnew(Grpc__CgroupStats);
+
+	grpc__cgroup_stats__init(s);
+	if (huge_page_stats(s, cg, e) < 0) {
+		grpc__cgroup_stats__free_unpacked(s, NULL);
+		return NULL;
+	}
+	s->cpu_stats = cpu_stats(cg);
+	s->memory_stats = memory_stats(cg);
+	s->pids_stats = pids_stats(cg);
+	s->blkio_stats = io_stats(cg);
+	return s;
+}
