@@ -360,7 +360,7 @@ void json_release(const struct json_field *fields, void *out)
 		switch (f->kind) {
 		case JSON_U32S:
 			*(size_t *)at(out, f->count) = 0;
-			/* fall through */
+			__attribute__((fallthrough));
 		case JSON_STRING:
 			free(*(void **)owned);
 			*(void **)owned = NULL;

@@ -30,8 +30,10 @@ static int add_slice(struct buf *b, const char *slice)
 {
 	size_t len = strlen(slice);
 
-	if (len == 0)
-		slice = "system.slice", len = strlen(slice);
+	if (len == 0) {
+		slice = "system.slice";
+		len = strlen(slice);
+	}
 	if (len <= 6 || strcmp(slice + len - 6, ".slice") != 0)
 		return -1;
 	if (strcmp(slice, "-.slice") == 0)
