@@ -95,8 +95,8 @@ static _Noreturn void run_child(const struct child_spec *spec, int status_fd, pi
 	if (spec->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			fail(status_fd, "PR_SET_PDEATHSIG");
-		/* It may have died before the call above; in a new pid namespace it has no number. */
-		if (!(spec->clone_flags & CLONE_NEWPID) && getppid() != parent)
+		/* It may have died before the call above; in another pid namespace it has no number. */
+		if (!(spec->clone_flags & CLONE_NEWPID) && !spec->pidns_fd && getppid() != parent)
 			_exit(EXIT_NOT_EXECD);
 	}
 	if (spec->cwd && chdir(spec->cwd) < 0)
