@@ -8,7 +8,6 @@
 
 #include "agent/process/turn.h"
 #include "common/async/io.h"
-#include "common/base/fd.h"
 #include "common/base/mem.h"
 
 #define READ_UNKNOWN 4096u /* bytes to try where the kernel does not say how many there are */
@@ -34,18 +33,9 @@ struct in_stream {
 	bool terminal, down;
 };
 
-static struct io *io_nonblocking(int fd, struct err *e)
-{
-	if (fd_set_nonblock(fd, true, e) < 0) {
-		(void)close(fd);
-		return NULL;
-	}
-	return io_consume(fd, e);
-}
-
 struct out_stream *out_stream_consume(int fd, struct err *e)
 {
-	struct io *io = io_nonblocking(fd, e);
+	struct io *io = io_consume(fd, e);
 	struct out_stream *s;
 
 	if (!io)
@@ -179,7 +169,7 @@ int out_stream_fd(const struct out_stream *s)
 
 struct in_stream *in_stream_consume(int fd, bool terminal, struct err *e)
 {
-	struct io *io = io_nonblocking(fd, e);
+	struct io *io = io_consume(fd, e);
 	struct in_stream *s;
 
 	if (!io)

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parent's side of starting a process: streams, request, `husk-agent stage`, and what it
+ * reports; agent/process/stage.h has the child's side.
+ */
+#include "agent/process/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/process/stage.h"
+#include "agent/process/terminal.h"
+#include "common/async/io.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#define STAGE_ERROR_MAX      8192u /* bytes of a StageError */
+#define STAGE_EXIT_WAIT_MS   5000
+#define STAGE_NAMESPACES_MAX 16u
+
+/* The child's ends of everything; closed here once the child has them. */
+struct child_ends {
+	int in, out, err;
+	int request, status, start;
+};
+
+static void child_ends_close(struct child_ends *c)
+{
+	int *const all[] = { &c->in, &c->out, &c->err, &c->request, &c->status, &c->start };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (*all[i] >= 0)
+			(void)close(take_fd(all[i]));
+}
+
+static int make_pipe(int *ret_read, int *ret_write, uint32_t size, struct err *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "pipe");
+	if (size > 0 && fcntl(fds[0], F_SETPIPE_SZ, (int)size) < 0)
+		log_debug("a pipe keeps its default size: %s", strerror(errno));
+	*ret_read = fds[0];
+	*ret_write = fds[1];
+	return 0;
+}
+
+static int open_terminal(struct process *p, const Grpc__Box *size, struct child_ends *child,
+			 struct err *e)
+{
+	auto_close int writer = -1;
+	int master;
+
+	if (terminal_open(&master, &child->in, e) < 0)
+		return -1;
+	writer = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	p->out = out_stream_consume(master, e);
+	if (!p->out)
+		return -1;
+	if (writer < 0)
+		return err_sys(e, errno, "duplicate the terminal");
+	p->in = in_stream_consume(take_fd(&writer), true, e);
+	if (!p->in)
+		return -1;
+	child->out = fcntl(child->in, F_DUPFD_CLOEXEC, 3);
+	child->err = fcntl(child->in, F_DUPFD_CLOEXEC, 3);
+	if (child->out < 0 || child->err < 0)
+		return err_sys(e, errno, "duplicate the terminal");
+	if (size && size->height > 0 && size->width > 0)
+		return terminal_resize(out_stream_fd(p->out), size->height, size->width, e);
+	return 0;
+}
+
+static int open_pipes(struct process *p, uint32_t size, struct child_ends *child, struct err *e)
+{
+	int ours;
+
+	if (make_pipe(&child->in, &ours, 0, e) < 0)
+		return -1;
+	p->in = in_stream_consume(ours, false, e);
+	if (!p->in)
+		return -1;
+	if (make_pipe(&ours, &child->out, size, e) < 0)
+		return -1;
+	p->out = out_stream_consume(ours, e);
+	if (!p->out)
+		return -1;
+	if (make_pipe(&ours, &child->err, size, e) < 0)
+		return -1;
+	p->err = out_stream_consume(ours, e);
+	return p->err ? 0 : -1;
+}
+
+/* A memory file has no limit that a writer could block on, as a pipe would. */
+static int request_file(const Husk__Stage__StageRequest *request, int *ret_fd, struct err *e)
+{
+	size_t len = husk__stage__stage_request__get_packed_size(request);
+	auto_free uint8_t *bytes = xmalloc(len + 1);
+	auto_close int fd = memfd_create("stage request", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "memfd_create");
+	(void)husk__stage__stage_request__pack(request, bytes);
+	if (write_all(fd, bytes, len) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "write the request");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int make_request(const struct process_params *params, int *ret_fd, struct err *e)
+{
+	Husk__Stage__StageRequest request;
+	Husk__Stage__StageNamespace ns[STAGE_NAMESPACES_MAX];
+	Husk__Stage__StageNamespace *ns_list[STAGE_NAMESPACES_MAX];
+	int next_fd = STAGE_FD_FIRST_NS;
+
+	if (params->n_namespaces > STAGE_NAMESPACES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u namespaces", STAGE_NAMESPACES_MAX);
+	for (size_t i = 0; i < params->n_namespaces; i++) {
+		husk__stage__stage_namespace__init(&ns[i]);
+		ns[i].type = (char *)(uintptr_t)params->namespaces[i].type;
+		ns[i].fd = params->namespaces[i].fd >= 0 ? next_fd++ : 0;
+		ns_list[i] = &ns[i];
+	}
+	husk__stage__stage_request__init(&request);
+	request.container_id = (char *)(uintptr_t)params->container_id;
+	request.exec = params->exec;
+	request.spec = params->spec;
+	request.process = params->process;
+	request.n_namespaces = params->n_namespaces;
+	request.namespaces = ns_list;
+	request.rootfs = (char *)(uintptr_t)params->rootfs;
+	request.no_pivot = params->no_pivot;
+	request.cgroup = (char *)(uintptr_t)params->cgroup_path;
+	request.terminal = params->process->terminal;
+	return request_file(&request, ret_fd, e);
+}
+
+static struct child *spawn_stage(const struct process_params *params, const struct child_ends *ends,
+				 struct err *e)
+{
+	static const char *const argv[] = { "/proc/self/exe", "stage", NULL };
+	struct child_fd fds[6 + STAGE_NAMESPACES_MAX] = {
+		{ .from = ends->in, .to = 0 },
+		{ .from = ends->out, .to = 1 },
+		{ .from = ends->err, .to = 2 },
+		{ .from = ends->request, .to = STAGE_FD_REQUEST },
+		{ .from = ends->status, .to = STAGE_FD_STATUS },
+		{ .from = ends->start, .to = STAGE_FD_START },
+	};
+	struct child_spec spec = {
+		.name = params->exec ? "exec process" : "container process",
+		.argv = argv,
+		.fds = fds,
+		.n_fds = 6,
+		.die_with_parent = true,
+		.clone_flags = params->pidns_fd ? 0 : CLONE_NEWPID,
+		.pidns_fd = params->pidns_fd,
+		.cgroup_fd = params->cgroup_fd,
+	};
+	int next_fd = STAGE_FD_FIRST_NS;
+
+	for (size_t i = 0; i < params->n_namespaces; i++)
+		if (params->namespaces[i].fd >= 0)
+			fds[spec.n_fds++] = (struct child_fd){ .from = params->namespaces[i].fd,
+							       .to = next_fd++ };
+	return child_spawn(&spec, e);
+}
+
+/* Behind STAGE_FAILED: what and why. */
+static int stage_failure(struct process *p, struct deadline d, struct err *e)
+{
+	auto_free uint8_t *bytes = xmalloc(STAGE_ERROR_MAX);
+	Husk__Stage__StageError *why;
+	size_t len = 0;
+
+	while (len < STAGE_ERROR_MAX) {
+		ssize_t n = io_read(p->status, bytes + len, STAGE_ERROR_MAX - len, d, e);
+
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	why = husk__stage__stage_error__unpack(NULL, len, bytes);
+	if (!why)
+		return err_set(e, ERR_INTERNAL, "the stage failed and could not say why");
+	err_set(e, ERR_INTERNAL, "%s", why->text);
+	e->sys = why->sys;
+	husk__stage__stage_error__free_unpacked(why, NULL);
+	return -1;
+}
+
+static int wait_ready(struct process *p, struct deadline d, struct err *e)
+{
+	char byte;
+	ssize_t n = io_read(p->status, &byte, 1, d, e);
+	int code;
+
+	if (n < 0)
+		return err_wrap(e, "wait for the process to be ready");
+	if (n == 1 && byte == STAGE_READY)
+		return 0;
+	if (n == 1 && byte == STAGE_FAILED)
+		return stage_failure(p, d, e);
+	if (child_wait(p->child, deadline_in_ms(STAGE_EXIT_WAIT_MS), &code, e) < 0)
+		return -1;
+	return err_set(e, ERR_INTERNAL, "the stage ended with code %d before it was ready", code);
+}
+
+int stage_wait_exec(struct process *p, struct deadline d, struct err *e)
+{
+	char byte;
+	ssize_t n = io_read(p->status, &byte, 1, d, e);
+
+	if (n < 0)
+		return err_wrap(e, "wait for the exec");
+	return n == 0 ? 0 : stage_failure(p, d, e);
+}
+
+static int launch(struct process *p, const struct process_params *params, struct child_ends *ends,
+		  struct deadline d, struct err *e)
+{
+	int ours;
+
+	if (params->process->terminal) {
+		if (open_terminal(p, params->process->consolesize, ends, e) < 0)
+			return -1;
+	} else if (open_pipes(p, params->pipe_size, ends, e) < 0) {
+		return -1;
+	}
+	if (make_request(params, &ends->request, e) < 0)
+		return -1;
+	if (make_pipe(&ends->start, &p->start_fd, 0, e) < 0)
+		return -1;
+	if (make_pipe(&ours, &ends->status, 0, e) < 0)
+		return -1;
+	p->status = io_consume(ours, e);
+	if (!p->status)
+		return -1;
+	p->child = spawn_stage(params, ends, e);
+	child_ends_close(ends);
+	if (!p->child)
+		return -1;
+	return wait_ready(p, d, e);
+}
+
+struct process *process_create(const struct process_params *params, struct deadline d,
+			       struct err *e)
+{
+	struct child_ends ends = { -1, -1, -1, -1, -1, -1 };
+	auto_process struct process *p = xnew(struct process);
+	int r;
+
+	p->refs = 1;
+	p->start_fd = -1;
+	p->terminal = params->process->terminal;
+	p->on_exit = params->on_exit;
+	p->on_done = params->on_done;
+	p->arg = params->arg;
+	(void)snprintf(p->container_id, sizeof(p->container_id), "%s", params->container_id);
+	(void)snprintf(p->exec_id, sizeof(p->exec_id), "%s", params->exec_id);
+
+	r = launch(p, params, &ends, d, e);
+	child_ends_close(&ends);
+	if (r < 0)
+		return NULL;
+	process_watch(p);
+	return take_ptr(p);
+}
