@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The making of a container, step by step, each with its opposite on the undo stack. */
+#include "agent/container/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <utlist.h>
+
+#include "agent/container/namespace_set.h"
+#include "agent/mount/mount.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+/* Limits on what one request may bring; the wire's 4 MiB bound the rest. */
+#define MOUNTS_MAX    4096u
+#define DEVICES_MAX   1024u
+#define STORAGES_MAX  256u
+#define ARGUMENTS_MAX 16384u /* words, of arguments and of the environment */
+
+#define CGROUP_REMOVE_MS 10000
+
+int process_check(const Grpc__Process *process, struct err *e)
+{
+	if (process->n_args == 0)
+		return err_set(e, ERR_INVALID, "there are no arguments");
+	if (process->n_args > ARGUMENTS_MAX || process->n_env > ARGUMENTS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u arguments or variables",
+			       ARGUMENTS_MAX);
+	if (process->cwd[0] != '/')
+		return err_set(e, ERR_INVALID, "the working directory '%s' is no absolute path",
+			       process->cwd);
+	return 0;
+}
+
+static int check_spec(const Grpc__Spec *spec, struct err *e)
+{
+	if (!spec)
+		return err_set(e, ERR_INVALID, "there is no OCI specification");
+	if (!spec->process || !spec->linux || !spec->root)
+		return err_set(e, ERR_INVALID,
+			       "the OCI specification lacks its process, root or linux part");
+	if (spec->n_mounts > MOUNTS_MAX || spec->linux->n_devices > DEVICES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u mounts or %u devices", MOUNTS_MAX,
+			       DEVICES_MAX);
+	return process_check(spec->process, e);
+}
+
+static int check_request(const struct sandbox *sb, const Grpc__CreateContainerRequest *req,
+			 struct err *e)
+{
+	if (id_check("container", req->container_id, e) < 0)
+		return -1;
+	if (container_find(sb, req->container_id))
+		return err_set(e, ERR_EXISTS, "it exists already");
+	if (sb->state != SANDBOX_RUNNING)
+		return err_set(e, ERR_STATE, "there is no sandbox");
+	if (HASH_COUNT(sb->containers) >= SANDBOX_CONTAINERS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "there are %u containers already",
+			       SANDBOX_CONTAINERS_MAX);
+	if (req->n_storages > STORAGES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u storages", STORAGES_MAX);
+	if (req->n_devices > 0)
+		return err_set(e, ERR_UNSUPPORTED, "devices of the host are not implemented");
+	if (req->n_shared_mounts > 0)
+		return err_set(e, ERR_UNSUPPORTED, "shared mounts are not implemented");
+	return check_spec(req->oci, e);
+}
+
+static void undo_table(void *arg)
+{
+	struct container *c = arg;
+
+	HASH_DEL(c->sandbox->containers, c);
+	container_unref(c);
+}
+
+static void undo_bundle(void *arg)
+{
+	const struct container *c = arg;
+	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
+	struct err e = ERR_INIT;
+
+	if (path_remove_tree(AT_FDCWD, bundle, &e) < 0)
+		log_warn("container %s: files stay: %s", c->id, e.text);
+}
+
+static int make_bundle(struct container *c, struct err *e)
+{
+	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
+
+	c->rootfs = path_join(bundle, "rootfs");
+	undo_push(&c->teardown, "bundle", undo_bundle, c);
+	return path_mkdirs(bundle, 0755, e);
+}
+
+static void undo_storages(void *arg)
+{
+	struct container *c = arg;
+
+	for (size_t n = strv_len((const char *const *)c->storages); n-- > 0;)
+		storage_release(&c->sandbox->storages, c->storages[n]);
+}
+
+static int add_storages(struct container *c, const Grpc__CreateContainerRequest *req, struct err *e)
+{
+	const struct storage_user user = {
+		.run_dir = c->sandbox->options->run_dir,
+		.container_id = c->id,
+	};
+
+	undo_push(&c->teardown, "storages", undo_storages, c);
+	for (size_t i = 0; i < req->n_storages; i++) {
+		auto_free char *mount_point = NULL;
+
+		if (storage_add(&c->sandbox->storages, req->storages[i], &user, &mount_point, e) <
+		    0)
+			return -1;
+		strv_add(&c->storages, mount_point);
+	}
+	return 0;
+}
+
+static void undo_rootfs(void *arg)
+{
+	const struct container *c = arg;
+	struct err e = ERR_INIT;
+
+	if (mount_remove(c->rootfs, &e) < 0)
+		log_warn("container %s: %s", c->id, e.text);
+}
+
+/* A storage may have mounted it; otherwise Root.Path says where it is. */
+static int mount_rootfs(struct container *c, const Grpc__Root *root, struct err *e)
+{
+	const struct mount_options bind = { .flags = MS_BIND };
+	bool mounted;
+
+	if (mount_find(c->rootfs, &mounted, NULL, e) < 0)
+		return -1;
+	if (mounted)
+		return 0;
+	if (root->path[0] != '/')
+		return err_set(e, ERR_INVALID, "root path '%s' is no absolute path", root->path);
+	if (path_mkdirs(c->rootfs, 0755, e) < 0)
+		return -1;
+	if (strcmp(root->path, c->rootfs) == 0)
+		return 0;
+	undo_push(&c->teardown, "root file system", undo_rootfs, c);
+	return mount_at(root->path, c->rootfs, "bind", &bind, e);
+}
+
+static void undo_cgroup(void *arg)
+{
+	struct container *c = arg;
+	struct err e = ERR_INIT;
+
+	if (cgroup_kill(c->cgroup, &e) < 0 ||
+	    cgroup_remove(c->cgroup, deadline_in_ms(CGROUP_REMOVE_MS), &e) < 0)
+		log_warn("container %s: its cgroup stays: %s", c->id, e.text);
+	cgroup_free(c->cgroup);
+	c->cgroup = NULL;
+}
+
+static int make_cgroup(struct container *c, const Grpc__Linux *linux_spec, struct err *e)
+{
+	auto_free char *skipped = NULL;
+
+	c->cgroup = cgroup_create(linux_spec->cgroupspath, c->id, e);
+	if (!c->cgroup && e->code == ERR_UNSUPPORTED && !c->sandbox->is_init) {
+		log_warn("container %s runs without limits: %s", c->id, e->text);
+		*e = ERR_INIT;
+		return 0;
+	}
+	if (!c->cgroup)
+		return -1;
+	undo_push(&c->teardown, "cgroup", undo_cgroup, c);
+	if (linux_spec->resources &&
+	    cgroup_apply(c->cgroup, linux_spec->resources, &skipped, e) < 0)
+		return -1;
+	if (skipped)
+		log_info("container %s: not applied: %s", c->id, skipped);
+	return 0;
+}
+
+static void undo_namespaces(void *arg)
+{
+	namespaces_forget(arg);
+}
+
+static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
+		       struct deadline d, struct err *e)
+{
+	Grpc__Spec *spec = req->oci;
+	struct process_params params = {
+		.container_id = c->id,
+		.exec_id = "",
+		.spec = spec,
+		.process = spec->process,
+		.rootfs = c->rootfs,
+		.no_pivot = c->sandbox->no_pivot,
+		.pipe_size = c->sandbox->options->pipe_size,
+		.on_exit = container_on_exit,
+		.on_done = container_on_done,
+		.arg = c,
+	};
+	struct namespace_set ns;
+	int cgroup = c->cgroup ? cgroup_fd(c->cgroup) : -1;
+	int r = -1;
+
+	if (namespace_set_choose(c, spec->linux, req->sandbox_pidns, &ns, e) < 0)
+		return -1;
+	c->shares_pid_ns = ns.pidns_fd != NULL;
+	params.namespaces = ns.ns;
+	params.n_namespaces = ns.n;
+	params.pidns_fd = ns.pidns_fd;
+	params.cgroup_fd = c->cgroup ? &cgroup : NULL;
+	params.cgroup_path = c->cgroup ? cgroup_path(c->cgroup) : "";
+	c->init = process_create(&params, d, e);
+	if (c->init) {
+		DL_APPEND(c->processes, c->init);
+		undo_push(&c->teardown, "processes", container_end_processes, c);
+		undo_push(&c->teardown, "namespaces", undo_namespaces, c);
+		r = namespaces_remember(c, &ns, e);
+	}
+	namespace_set_done(&ns);
+	return r;
+}
+
+static void keep_spec(struct container *c, const Grpc__Spec *spec)
+{
+	c->spec_len = grpc__spec__get_packed_size(spec);
+	c->spec = xmalloc(c->spec_len + 1);
+	(void)grpc__spec__pack(spec, c->spec);
+}
+
+static int build(struct container *c, const Grpc__CreateContainerRequest *req, struct deadline d,
+		 struct err *e)
+{
+	if (make_bundle(c, e) < 0)
+		return -1;
+	if (add_storages(c, req, e) < 0)
+		return -1;
+	if (mount_rootfs(c, req->oci->root, e) < 0)
+		return -1;
+	if (make_cgroup(c, req->oci->linux, e) < 0)
+		return -1;
+	if (launch_init(c, req, d, e) < 0)
+		return -1;
+	keep_spec(c, req->oci);
+	return 0;
+}
+
+int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req, struct deadline d,
+		     struct err *e)
+{
+	struct container *c;
+
+	if (check_request(sb, req, e) < 0)
+		return err_wrap(e, "create container %s", req->container_id);
+	c = xnew(struct container);
+	c->sandbox = sb;
+	c->refs = 1;
+	c->state = CONTAINER_CREATING;
+	c->pid_ns = -1;
+	(void)snprintf(c->id, sizeof(c->id), "%s", req->container_id);
+	HASH_ADD_STR(sb->containers, id, c);
+	undo_push(&c->teardown, "container", undo_table, c);
+
+	container_ref(c);
+	if (build(c, req, d, e) == 0 && sb->state != SANDBOX_RUNNING)
+		err_set(e, ERR_STATE, "the sandbox has ended");
+	if (e->code != ERR_NONE) {
+		undo_run(&c->teardown);
+		container_unref(c);
+		return err_wrap(e, "create container %s", req->container_id);
+	}
+	if (c->init->exited)
+		c->state = CONTAINER_STOPPED;
+	else
+		c->state = CONTAINER_CREATED;
+	container_unref(c);
+	return 0;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sandbox: created once, destroyed once; see sandbox.h. */
+#include "agent/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/container/container.h"
+#include "agent/mount/mount.h"
+#include "common/base/fd.h"
+#include "common/base/id.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+#define SANDBOX_STORAGES_MAX 128u
+#define DNS_LINES_MAX        64u
+#define RESOLV_CONF          "/etc/resolv.conf"
+#define HOSTNAME_MAX         64u /* HOST_NAME_MAX of Linux */
+
+/* The initramfs appears in mountinfo as file system "rootfs" and refuses pivot_root(2). */
+static bool root_is_initramfs(void)
+{
+	auto_free char *fstype = NULL;
+	struct err ignored = ERR_INIT;
+	bool mounted;
+
+	return mount_find("/", &mounted, &fstype, &ignored) == 0 && mounted &&
+	       strcmp(fstype, "rootfs") == 0;
+}
+
+void sandbox_init(struct sandbox *sb, const struct agent_options *options, bool is_init)
+{
+	*sb = (struct sandbox){
+		.options = options,
+		.is_init = is_init,
+		.no_pivot = root_is_initramfs(),
+		.ipc_ns = -1,
+		.uts_ns = -1,
+		.pid_ns = -1,
+	};
+}
+
+static void close_namespace(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(take_fd(fd));
+}
+
+static void close_namespaces(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	close_namespace(&sb->ipc_ns);
+	close_namespace(&sb->uts_ns);
+	close_namespace(&sb->pid_ns);
+}
+
+void sandbox_done(struct sandbox *sb)
+{
+	close_namespaces(sb);
+	free(sb->id);
+	free(sb->hostname);
+	strv_free(sb->oom_events);
+	*sb = (struct sandbox){ .state = SANDBOX_ENDED, .ipc_ns = -1, .uts_ns = -1, .pid_ns = -1 };
+}
+
+/* What an earlier boot of a template or a crashed agent left; shares mounted below it are kept. */
+static int run_dir_make(const char *path, struct err *e)
+{
+	if (path_remove_tree(AT_FDCWD, path, e) < 0) {
+		log_warn("files of an earlier run stay: %s", e->text);
+		*e = ERR_INIT;
+	}
+	return path_mkdirs(path, 0755, e);
+}
+
+static int open_namespace(const char *path, int *ret, struct err *e)
+{
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? err_sys(e, errno, "open %s", path) : 0;
+}
+
+/*
+ * The namespaces that the pod's containers share. The agent steps into new ones, keeps descriptors
+ * of them, and steps back, all without a wait in between. No mount holds them and no process lives
+ * in them, so nothing of them outlives the agent.
+ */
+static int make_namespaces(struct sandbox *sb, struct err *e)
+{
+	auto_close int own_ipc = -1;
+	auto_close int own_uts = -1;
+	int r;
+
+	if (open_namespace("/proc/self/ns/ipc", &own_ipc, e) < 0 ||
+	    open_namespace("/proc/self/ns/uts", &own_uts, e) < 0)
+		return -1;
+	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return err_sys(e, errno, "make the sandbox's namespaces");
+	r = open_namespace("/proc/self/ns/ipc", &sb->ipc_ns, e);
+	if (r == 0)
+		r = open_namespace("/proc/self/ns/uts", &sb->uts_ns, e);
+	if (r == 0 && sb->hostname[0] && sethostname(sb->hostname, strlen(sb->hostname)) < 0)
+		r = err_sys(e, errno, "set hostname '%s'", sb->hostname);
+	if (setns(own_ipc, CLONE_NEWIPC) < 0 || setns(own_uts, CLONE_NEWUTS) < 0) {
+		log_error("cannot return to the agent's own namespaces: %s", strerror(errno));
+		abort(); /* every later child would start in the wrong ones */
+	}
+	return r;
+}
+
+static void undo_storages(void *arg)
+{
+	struct sandbox *sb = arg;
+
+	storage_release_all(&sb->storages);
+}
+
+static int add_storages(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct err *e)
+{
+	const struct storage_user user = { .run_dir = sb->options->run_dir };
+
+	for (size_t i = 0; i < req->n_storages; i++) {
+		auto_free char *mount_point = NULL;
+
+		if (storage_add(&sb->storages, req->storages[i], &user, &mount_point, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void undo_dns(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	if (mount_remove(RESOLV_CONF, &e) < 0)
+		log_warn("%s", e.text);
+}
+
+/* The entries are lines of the pod's resolv.conf. A guest without that file does not want one. */
+static int set_dns(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct undo *u,
+		   struct err *e)
+{
+	const struct mount_options bind = { .flags = MS_BIND };
+	auto_free char *dir = path_join(sb->options->run_dir, "sandbox");
+	auto_free char *path = path_join(dir, "resolv.conf");
+	auto_buf struct buf text = BUF_INIT;
+	auto_close int dirfd = -1;
+	struct stat st;
+
+	if (req->n_dns == 0 || stat(RESOLV_CONF, &st) < 0)
+		return 0;
+	for (size_t i = 0; i < req->n_dns; i++)
+		buf_addf(&text, "%s\n", req->dns[i]);
+	if (path_mkdirs(dir, 0755, e) < 0)
+		return -1;
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_sys(e, errno, "open '%s'", dir);
+	if (file_replace(dirfd, "resolv.conf", text.data, text.len, e) < 0)
+		return -1;
+	/* Containers bind-mount it and may run as any user. */
+	if (fchmodat(dirfd, "resolv.conf", 0644, 0) < 0)
+		return err_sys(e, errno, "set the mode of '%s'", path);
+	if (mount_at(path, RESOLV_CONF, "bind", &bind, e) < 0)
+		return -1;
+	undo_push(u, "resolv.conf", undo_dns, sb);
+	return 0;
+}
+
+static int check_request(const Grpc__CreateSandboxRequest *req, struct err *e)
+{
+	if (req->sandbox_id[0] && id_check("sandbox", req->sandbox_id, e) < 0)
+		return -1;
+	if (strlen(req->hostname) > HOSTNAME_MAX)
+		return err_set(e, ERR_INVALID, "a hostname of %zu bytes, the limit is %u",
+			       strlen(req->hostname), HOSTNAME_MAX);
+	if (req->n_storages > SANDBOX_STORAGES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u storages", SANDBOX_STORAGES_MAX);
+	if (req->n_dns > DNS_LINES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u lines of resolv.conf",
+			       DNS_LINES_MAX);
+	if (req->n_kernel_modules > 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "loading kernel modules on request is not implemented");
+	return 0;
+}
+
+static int start(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct err *e)
+{
+	auto_undo struct undo u = UNDO_INIT;
+
+	if (run_dir_make(sb->options->run_dir, e) < 0)
+		return -1;
+	undo_push(&u, "sandbox namespaces", close_namespaces, sb);
+	if (make_namespaces(sb, e) < 0)
+		return -1;
+	undo_push(&u, "sandbox storages", undo_storages, sb);
+	if (add_storages(sb, req, e) < 0)
+		return -1;
+	if (set_dns(sb, req, &u, e) < 0)
+		return -1;
+	undo_move(&sb->teardown, &u);
+	return 0;
+}
+
+int sandbox_create(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct err *e)
+{
+	if (sb->state != SANDBOX_NONE)
+		return err_set(e, ERR_STATE, "there is a sandbox already");
+	if (check_request(req, e) < 0)
+		return -1;
+	sb->state = SANDBOX_STARTING;
+	free(sb->id);
+	free(sb->hostname);
+	sb->id = xstrdup(req->sandbox_id);
+	sb->hostname = xstrdup(req->hostname);
+	if (start(sb, req, e) < 0) {
+		if (sb->state == SANDBOX_STARTING)
+			sb->state = SANDBOX_NONE;
+		return -1;
+	}
+	if (sb->state == SANDBOX_STARTING)
+		sb->state = SANDBOX_RUNNING;
+	if (req->guest_hook_path[0])
+		log_warn("guest hooks are not implemented: '%s' is not looked at",
+			 req->guest_hook_path);
+	if (sb->id[0])
+		log_set_context("sandbox", sb->id);
+	return 0;
+}
+
+int sandbox_destroy(struct sandbox *sb, struct err *e)
+{
+	if (sb->state == SANDBOX_ENDED)
+		return err_set(e, ERR_STATE, "the sandbox has ended");
+	sb->state = SANDBOX_ENDED;
+	cond_wake_all(&sb->oom_changed);
+	container_remove_all(sb);
+	undo_run(&sb->teardown);
+	sb->gone = true;
+	cond_wake_all(&sb->gone_changed);
+	return 0;
+}
+
+void sandbox_add_oom_event(struct sandbox *sb, const char *container_id)
+{
+	if (strv_len((const char *const *)sb->oom_events) >= OOM_EVENTS_MAX) {
+		log_warn("nobody fetches the out-of-memory events: one of container %s is dropped",
+			 container_id);
+		return;
+	}
+	strv_add(&sb->oom_events, container_id);
+	cond_wake_one(&sb->oom_changed);
+}
+
+int sandbox_next_oom_event(struct sandbox *sb, struct deadline d, char **ret, struct err *e)
+{
+	while (!sb->oom_events || !sb->oom_events[0]) {
+		if (sb->state == SANDBOX_ENDED)
+			return err_set(e, ERR_UNAVAILABLE, "the sandbox has ended");
+		if (cond_wait(&sb->oom_changed, d, e) < 0)
+			return -1;
+	}
+	*ret = sb->oom_events[0];
+	memmove(sb->oom_events, sb->oom_events + 1,
+		strv_len((const char *const *)sb->oom_events) * sizeof(char *));
+	return 0;
+}
