@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The method tables; see service.h. */
+#include "agent/rpc/service.h"
+
+#include "agent.pb-c.h"
+#include "agent/rpc/handlers.h"
+#include "common/base/id.h"
+#include "health.pb-c.h"
+
+static HANDLER(on_unimplemented)
+{
+	(void)req;
+	(void)resp;
+	return err_set(e, ERR_UNSUPPORTED, "%s is not implemented by this agent", call->method);
+}
+
+#define RUNNABLE (CONTAINER_CREATED | CONTAINER_RUNNING)
+#define ALIVE    (CONTAINER_CREATED | CONTAINER_RUNNING | CONTAINER_PAUSED)
+#define LIVE     CONTAINER_LIVE
+#define WAITS    RPC_ENDS_WITH_PEER
+
+static const struct rpc_method agent_methods[] = {
+	{ "AddARPNeighbors", on_unimplemented, 0 },
+	{ "AddSwap", on_unimplemented, 0 },
+	{ "AddSwapPath", on_unimplemented, 0 },
+	{ "CloseStdin", on_close_stdin, LIVE },
+	{ "CopyFile", on_unimplemented, 0 },
+	{ "CreateContainer", on_create_container, RPC_ABSENT },
+	{ "CreateSandbox", on_create_sandbox, 0 },
+	{ "DestroySandbox", on_destroy_sandbox, 0 },
+	{ "ExecProcess", on_exec_process, RUNNABLE },
+	{ "GetDiagnosticData", on_unimplemented, 0 },
+	{ "GetGuestDetails", on_get_guest_details, 0 },
+	{ "GetIPTables", on_unimplemented, 0 },
+	{ "GetMetrics", on_unimplemented, 0 },
+	{ "GetOOMEvent", on_get_oom_event, WAITS },
+	{ "GetVolumeStats", on_unimplemented, 0 },
+	{ "ListInterfaces", on_unimplemented, 0 },
+	{ "ListRoutes", on_unimplemented, 0 },
+	{ "MemAgentCompactSet", on_unimplemented, 0 },
+	{ "MemAgentMemcgSet", on_unimplemented, 0 },
+	{ "MemHotplugByProbe", on_unimplemented, 0 },
+	{ "OnlineCPUMem", on_online_cpu_mem, 0 },
+	{ "PauseContainer", on_pause_container, RUNNABLE },
+	{ "ReadStderr", on_read_stderr, LIVE | WAITS },
+	{ "ReadStdout", on_read_stdout, LIVE | WAITS },
+	{ "RemoveContainer", on_remove_container, LIVE },
+	{ "RemoveStaleVirtiofsShareMounts", on_unimplemented, 0 },
+	{ "ReseedRandomDev", on_reseed_random_dev, 0 },
+	{ "ResizeVolume", on_unimplemented, 0 },
+	{ "ResumeContainer", on_resume_container, CONTAINER_PAUSED },
+	{ "SetGuestDateTime", on_set_guest_date_time, 0 },
+	{ "SetIPTables", on_unimplemented, 0 },
+	{ "SetPolicy", on_unimplemented, 0 },
+	{ "SignalProcess", on_signal_process, LIVE },
+	{ "StartContainer", on_start_container, CONTAINER_CREATED },
+	{ "StatsContainer", on_stats_container, LIVE },
+	{ "TtyWinResize", on_tty_win_resize, LIVE },
+	{ "UpdateContainer", on_update_container, ALIVE },
+	{ "UpdateEphemeralMounts", on_unimplemented, 0 },
+	{ "UpdateInterface", on_unimplemented, 0 },
+	{ "UpdateRoutes", on_unimplemented, 0 },
+	{ "WaitProcess", on_wait_process, LIVE | WAITS },
+	{ "WriteStdin", on_write_stdin, LIVE | WAITS },
+};
+
+static const struct rpc_method health_methods[] = {
+	{ "Check", on_health_check, 0 },
+	{ "Version", on_health_version, 0 },
+};
+
+/* Every request about a container has its id in a string field of this name. */
+static const char *container_id_of(const ProtobufCMessage *req)
+{
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(req->descriptor, "container_id");
+
+	if (!field || field->type != PROTOBUF_C_TYPE_STRING)
+		return "";
+	return *(char *const *)(const void *)((const char *)req + field->offset);
+}
+
+static uint32_t target(void *self, const struct rpc_method *method, const void *req,
+		       void **ret_target, const char **ret_state_name, struct err *e)
+{
+	const struct sandbox *sb = self;
+	const char *id = container_id_of(req);
+	struct container *c;
+
+	(void)method;
+	if (id_check("container", id, e) < 0)
+		return 0;
+	c = container_find(sb, id);
+	if (!c)
+		return RPC_ABSENT;
+	*ret_target = c;
+	*ret_state_name = container_state_name(c->state);
+	return c->state;
+}
+
+int agent_services_init(struct agent_services *ret, struct sandbox *sb, struct err *e)
+{
+	ret->agent = (struct rpc_service){
+		.desc = &grpc__agent_service__descriptor,
+		.methods = agent_methods,
+		.n_methods = ARRAY_LEN(agent_methods),
+		.self = sb,
+		.target = target,
+	};
+	ret->health = (struct rpc_service){
+		.desc = &grpc__health__descriptor,
+		.methods = health_methods,
+		.n_methods = ARRAY_LEN(health_methods),
+		.self = sb,
+	};
+	ret->list[0] = &ret->agent;
+	ret->list[1] = &ret->health;
+	for (size_t i = 0; i < AGENT_SERVICES; i++)
+		if (rpc_service_check(ret->list[i], e) < 0)
+			return -1;
+	return 0;
+}

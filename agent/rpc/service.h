@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_SERVICE_H
+#define HUSK_AGENT_SERVICE_H
+
+#include "agent/sandbox.h"
+#include "common/rpc/server.h"
+
+/*
+ * The services that hosts call: grpc.AgentService and grpc.Health of the Kata 4 agent protocol.
+ * Every method of the .proto has its row in the table of service.c; the handlers are in one file for
+ * each group of methods.
+ */
+#define AGENT_SERVICES 2u
+
+struct agent_services {
+	struct rpc_service agent, health;
+	const struct rpc_service *list[AGENT_SERVICES];
+};
+
+/* ERR_INTERNAL if a method of the .proto has no row. `ret` must not move afterwards. */
+int agent_services_init(struct agent_services *ret, struct sandbox *sb, struct err *e) must_check;
+
+#endif
