@@ -158,8 +158,10 @@ int arguments_parse(int argc, char *const *argv, struct agent_options *o, enum a
 		const char *word;
 		enum agent_command command;
 	} commands[] = {
-		{ "--help", AGENT_HELP }, { "--version", AGENT_VERSION }, { "-h", AGENT_HELP },
-		{ "-v", AGENT_VERSION },  { "stage", AGENT_STAGE },
+		{ "--help", AGENT_HELP },
+		{ "--version", AGENT_VERSION },
+		{ "-h", AGENT_HELP },
+		{ "-v", AGENT_VERSION },
 	};
 
 	*ret = AGENT_SERVE;

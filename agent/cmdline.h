@@ -37,7 +37,6 @@ int cmdline_parse(const char *line, struct agent_options *o, struct err *e) must
 
 enum agent_command {
 	AGENT_SERVE,
-	AGENT_STAGE,
 	AGENT_VERSION,
 	AGENT_HELP
 };

@@ -3,12 +3,35 @@
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	agent/cmdline.c agent/cmdline.h \
+	agent/container/container.c agent/container/container.h \
+	agent/container/create.c agent/container/create.h \
+	agent/container/namespace_set.c agent/container/namespace_set.h \
+	agent/guest/online.c agent/guest/online.h \
+	agent/init.c agent/init.h \
+	agent/modules.c \
 	agent/mount/mount.c agent/mount/mount.h \
 	agent/mount/options.c agent/mount/options.h \
+	agent/process/launch.c agent/process/launch.h \
+	agent/process/process.c agent/process/process.h \
+	agent/process/reaper.c agent/process/reaper.h \
 	agent/process/streams.c agent/process/streams.h \
 	agent/process/terminal.c agent/process/terminal.h \
 	agent/process/turn.c agent/process/turn.h \
+	agent/rpc/container.c agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c \
+	agent/rpc/process.c agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
+	agent/rpc/stream.c \
+	agent/sandbox.c agent/sandbox.h \
 	agent/storage/drivers.c agent/storage/storage.c agent/storage/storage.h
+libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
 include agent/cgroup/local.mk
 include agent/process/stage.mk
+
+# What a program with libagent.a needs behind it.
+AGENT_LDADD = libagent.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
+	libprotogen.a libjson.a libbase.a $(STAGE_LIBS) $(UV_LIBS)
+
+libexec_PROGRAMS += husk-agent
+husk_agent_SOURCES = agent/main.c
+husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
+husk_agent_LDADD = $(AGENT_LDADD)

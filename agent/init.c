@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Duties of PID 1: the first mounts and the last system call; see init.h and agent-protocol 1.8. */
+#include "agent/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+
+#define COMMON_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static const struct first_mount {
+	const char *fstype, *target;
+	unsigned long flags;
+	const char *data;
+} first_mounts[] = {
+	{ "proc", "/proc", COMMON_FLAGS, NULL },
+	{ "sysfs", "/sys", COMMON_FLAGS, NULL },
+	{ "devtmpfs", "/dev", MS_NOSUID, "mode=0755" },
+	{ "tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777" },
+	{ "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666,gid=5" },
+	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755" },
+	{ "cgroup2", "/sys/fs/cgroup", COMMON_FLAGS | MS_RELATIME, "nsdelegate" },
+};
+
+static const struct {
+	const char *target, *link;
+} dev_links[] = {
+	{ "/proc/self/fd", "/dev/fd" },       { "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+	{ "pts/ptmx", "/dev/ptmx" },
+};
+
+static int mount_first(struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(first_mounts); i++) {
+		const struct first_mount *m = &first_mounts[i];
+
+		if (mkdir(m->target, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "create '%s'", m->target);
+		/* EBUSY: the kernel (devtmpfs) or the image has mounted it already. */
+		if (mount(m->fstype, m->target, m->fstype, m->flags, m->data) < 0 && errno != EBUSY)
+			return err_sys(e, errno, "mount %s at '%s'", m->fstype, m->target);
+	}
+	return 0;
+}
+
+static int link_devices(struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dev_links); i++) {
+		/* devtmpfs has a ptmx node of its own, which belongs to no devpts of ours. */
+		if (unlink(dev_links[i].link) < 0 && errno != ENOENT)
+			return err_sys(e, errno, "remove '%s'", dev_links[i].link);
+		if (symlink(dev_links[i].target, dev_links[i].link) < 0)
+			return err_sys(e, errno, "link '%s'", dev_links[i].link);
+	}
+	return 0;
+}
+
+/* Where the initrd has no /dev/console the kernel starts PID 1 without any descriptor. */
+static void open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR);
+	for (int i = 0; i <= 2; i++)
+		if (fd >= 0 && fd != i)
+			(void)dup2(fd, i);
+	if (fd > 2)
+		(void)close(fd);
+}
+
+static void set_hostname(void)
+{
+	auto_free char *name = NULL;
+	struct err absent = ERR_INIT;
+
+	if (file_read_line(AT_FDCWD, "/etc/hostname", &name, &absent) < 0 || !name[0]) {
+		free(name);
+		name = xstrdup("localhost");
+	}
+	if (sethostname(name, strlen(name)) < 0)
+		log_warn("set hostname '%s': %s", name, strerror(errno));
+}
+
+static void loopback_up(void)
+{
+	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = { .ifr_name = "lo" };
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &req) < 0) {
+		log_warn("loopback interface: %s", strerror(errno));
+		return;
+	}
+	req.ifr_flags |= IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+		log_warn("set the loopback interface up: %s", strerror(errno));
+}
+
+int init_mounts(struct err *e)
+{
+	(void)umask(0022);
+	if (mount_first(e) < 0 || link_devices(e) < 0)
+		return -1;
+	open_console();
+	(void)setsid();
+	if (setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin", 1) < 0)
+		return err_sys(e, errno, "set PATH");
+	set_hostname();
+	loopback_up();
+	return 0;
+}
+
+_Noreturn void init_power_off(void)
+{
+	sync();
+	(void)reboot(RB_POWER_OFF);
+	log_error("power off: %s", strerror(errno));
+	for (;;)
+		(void)pause();
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_INIT_H
+#define HUSK_AGENT_INIT_H
+
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+
+/* What the agent does as PID 1 of the initrd, besides being the agent. */
+
+/*
+ * First thing of all, outside any fiber: the file systems that everything else needs, standard
+ * streams on the console, environment, host name, loopback. -1: without these nothing can work.
+ */
+int init_mounts(struct err *e) must_check;
+
+/*
+ * The kernel modules listed in /etc/husk/modules, as many at a time as there are workers. In a
+ * fiber. One that does not load is logged: what needed it will say so better.
+ */
+void init_modules(void);
+
+/* Does not return. */
+_Noreturn void init_power_off(void);
+
+#endif
