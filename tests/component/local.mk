@@ -11,3 +11,11 @@ TESTS += tests/component/test_stage
 tests_component_test_stage_SOURCES = tests/component/test_stage.c tests/component/assert.h \
 	tests/component/stage_harness.c tests/component/stage_harness.h
 tests_component_test_stage_LDADD = $(STAGE_TEST_LIBS)
+
+# The agent as a process, over a unix socket. Skips itself without root.
+check_PROGRAMS += tests/component/test_agent
+TESTS += tests/component/test_agent
+tests_component_test_agent_SOURCES = tests/component/test_agent.c \
+	tests/component/agent_harness.c tests/component/agent_harness.h
+tests_component_test_agent_LDADD = librpc.a libnet.a libasync.a libproto.a libprotogen.a \
+	libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent as a process, driven over a unix socket as a host would. Needs root. */
+#include "tests/lib/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/async/fiber.h"
+#include "common/base/fd.h"
+#include "health.pb-c.h"
+#include "tests/component/agent_harness.h"
+
+#define SKIPPED 77 /* of automake's test driver */
+
+#define TEXT_IS(buf, text) ((buf).len == strlen(text) && memcmp((buf).data, text, (buf).len) == 0)
+
+static void health(struct agent_run *run)
+{
+	Grpc__CheckRequest req;
+	Grpc__HealthCheckResponse *check;
+	Grpc__VersionCheckResponse *version;
+
+	grpc__check_request__init(&req);
+	CHECK(run, rpc_call(run->client, &grpc__health__descriptor, "Check", NULL, &req, &check,
+			    SECONDS(5), &run->e) == 0);
+	CHECK(run, check->status == GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+	grpc__health_check_response__free_unpacked(check, NULL);
+	CHECK(run, rpc_call(run->client, &grpc__health__descriptor, "Version", NULL, &req, &version,
+			    SECONDS(5), &run->e) == 0);
+	CHECK(run, strcmp(version->grpc_version, "0.0.1") == 0);
+	grpc__version_check_response__free_unpacked(version, NULL);
+}
+
+static void guest_details(struct agent_run *run)
+{
+	Grpc__GuestDetailsRequest req;
+	Grpc__GuestDetailsResponse *resp;
+	bool ordered = false;
+
+	grpc__guest_details_request__init(&req);
+	CHECK(run, agent_call(run, "GetGuestDetails", &req, &resp) == 0);
+	for (size_t i = 0; i < resp->agent_details->n_extra_features; i++)
+		if (strcmp(resp->agent_details->extra_features[i], "husk.ordered-streams") == 0)
+			ordered = true;
+	CHECK(run, ordered && !resp->agent_details->init_daemon);
+	grpc__guest_details_response__free_unpacked(resp, NULL);
+}
+
+static void unimplemented(struct agent_run *run)
+{
+	Grpc__AddSwapRequest req;
+
+	grpc__add_swap_request__init(&req);
+	CHECK_ERR(run, agent_call(run, "AddSwap", &req, NULL), ERR_UNSUPPORTED,
+		  "AddSwap is not implemented by this agent");
+}
+
+static void output_and_code(struct agent_run *run)
+{
+	auto_buf struct buf out = BUF_INIT;
+	auto_buf struct buf err = BUF_INIT;
+	int code = -1;
+
+	CHECK(run, agent_run_script(run, "c1", "echo out; echo err >&2; hostname; exit 7") == 0);
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "", &out) == 0);
+	CHECK(run, agent_read_all(run, "ReadStderr", "c1", "c1", &err) == 0);
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0);
+	CHECK(run, TEXT_IS(out, "out\nhusk-test\n"));
+	CHECK(run, TEXT_IS(err, "err\n"));
+	CHECK(run, code == 7);
+	CHECK(run, agent_signal(run, "c1", "", SIGKILL) == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+	CHECK_ERR(run, agent_remove(run, "c1"), ERR_NOT_FOUND, "c1");
+	CHECK_ERR(run, agent_wait(run, "c1", "", &code), ERR_NOT_FOUND, "c1");
+}
+
+/* The exit is asked for before anybody has read: what was written must still be there. */
+static void output_after_wait(struct agent_run *run)
+{
+	for (int i = 0; i < 20; i++) {
+		auto_free char *id = xasprintf("c%d", i + 10);
+		auto_buf struct buf out = BUF_INIT;
+		int code;
+
+		CHECK(run, agent_run_script(run, id, "seq 1 20000") == 0);
+		CHECK(run, agent_wait(run, id, id, &code) == 0 && code == 0);
+		CHECK(run, agent_read_all(run, "ReadStdout", id, id, &out) == 0);
+		CHECK(run, out.len == 108894);
+		CHECK(run, memcmp(out.data + out.len - 6, "20000\n", 6) == 0);
+		CHECK(run, agent_remove(run, id) == 0);
+	}
+}
+
+/* A child in the background holds the pipes: the end comes all the same, with what there was. */
+static void background_child(struct agent_run *run)
+{
+	auto_buf struct buf out = BUF_INIT;
+	int64_t began;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "sleep 100 & sleep 100") == 0);
+	CHECK(run, agent_exec(run, "c1", "e1", "echo first; sleep 50 & echo last") == 0);
+	began = clock_now_ms();
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "e1", &out) == 0);
+	CHECK(run, TEXT_IS(out, "first\nlast\n"));
+	CHECK(run, clock_now_ms() - began >= 300 && clock_now_ms() - began < 5000);
+	CHECK(run, agent_wait(run, "c1", "e1", &code) == 0 && code == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+static void exec_process(struct agent_run *run)
+{
+	static const char *const missing[] = { "/no/such/program", NULL };
+	auto_buf struct buf out = BUF_INIT;
+	auto_buf struct buf err = BUF_INIT;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	CHECK(run, agent_exec(run, "c1", "e1",
+			      "echo $$; cat /proc/1/cmdline; echo no >&2; exit 3") == 0);
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "e1", &out) == 0);
+	CHECK(run, agent_read_all(run, "ReadStderr", "c1", "e1", &err) == 0);
+	CHECK(run, agent_wait(run, "c1", "e1", &code) == 0 && code == 3);
+	CHECK(run, out.len > 8 && memmem(out.data, out.len, "sleep\000100", 9));
+	CHECK(run, TEXT_IS(err, "no\n"));
+	/* Forgotten once all of it was fetched, and its name is free again. */
+	CHECK_ERR(run, agent_wait(run, "c1", "e1", &code), ERR_NOT_FOUND, "Process not found");
+	CHECK(run, agent_exec(run, "c1", "e1", "sleep 100") == 0);
+	CHECK_ERR(run, agent_exec(run, "c1", "e1", "true"), ERR_EXISTS, "e1");
+	CHECK_ERR(run, agent_exec(run, "c1", "", "true"), ERR_INVALID, "identifier");
+	CHECK_ERR(run, agent_exec(run, "c1", "../x", "true"), ERR_INVALID, "identifier");
+	CHECK_ERR(run, agent_exec_args(run, "c1", "e2", missing, false), ERR_INTERNAL,
+		  "/no/such/program");
+	CHECK_ERR(run, agent_signal(run, "c1", "e2", SIGTERM), ERR_NOT_FOUND, "e2");
+	CHECK(run, agent_signal(run, "c1", "e1", SIGINT) == 0);
+	CHECK(run, agent_wait(run, "c1", "e1", &code) == 0 && code == 128 + SIGINT);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+static void signals(struct agent_run *run)
+{
+	static const struct {
+		const char *script;
+		uint32_t sig;
+		int code;
+	} cases[] = {
+		{ "sleep 100", SIGKILL, 137 },
+		/* PID 1 of its namespace without a handler: the kernel would drop it. */
+		{ "exec sleep 100", SIGTERM, 137 },
+		{ "trap 'exit 9' TERM; echo; while :; do sleep 0.05; done", SIGTERM, 9 },
+		{ "trap 'exit 4' INT; echo; while :; do sleep 0.05; done", SIGINT, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *id = xasprintf("c%zu", i + 10);
+		auto_free char *first = NULL;
+		size_t len;
+		int code = -1;
+
+		CHECK(run, agent_run_script(run, id, cases[i].script) == 0);
+		if (strstr(cases[i].script, "echo"))
+			CHECK(run, agent_read(run, "ReadStdout", id, "", 1, &first, &len) == 0);
+		CHECK(run, agent_signal(run, id, id, cases[i].sig) == 0);
+		CHECK(run, agent_wait(run, id, "", &code) == 0);
+		CHECK(run, code == cases[i].code);
+		CHECK(run, agent_remove(run, id) == 0);
+	}
+	CHECK_ERR(run, agent_signal(run, "none", "", SIGTERM), ERR_NOT_FOUND, "none");
+}
+
+static void signal_number(struct agent_run *run)
+{
+	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	CHECK(run, agent_signal(run, "c1", "c1", 0) == 0);
+	CHECK_ERR(run, agent_signal(run, "c1", "c1", 999), ERR_INVALID, "999");
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+/* Created and never started: waits, can be killed, cannot be started any more then. */
+static void created(struct agent_run *run)
+{
+	static const char *const args[] = { "sleep", "100", NULL };
+	const struct agent_container c = { .id = "c1", .args = args };
+	int code;
+
+	CHECK(run, agent_create(run, &c) == 0);
+	CHECK_ERR(run, agent_create(run, &c), ERR_EXISTS, "c1");
+	CHECK(run, agent_signal(run, "c1", "", SIGKILL) == 0);
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 137);
+	CHECK_ERR(run, agent_start(run, "c1"), ERR_STATE, "stopped");
+	CHECK(run, agent_remove(run, "c1") == 0);
+
+	CHECK(run, agent_create(run, &c) == 0);
+	CHECK(run, agent_start(run, "c1") == 0);
+	CHECK_ERR(run, agent_start(run, "c1"), ERR_STATE, "running");
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+static void bad_requests(struct agent_run *run)
+{
+	static const char *const args[] = { "true", NULL };
+	static const char *const missing[] = { "/no/such/program", NULL };
+	static const char *const none[] = { NULL };
+	struct agent_container c = { .id = "../c1", .args = args };
+
+	CHECK_ERR(run, agent_create(run, &c), ERR_INVALID, "identifier");
+	c = (struct agent_container){ .id = "c1", .args = none };
+	CHECK_ERR(run, agent_create(run, &c), ERR_INVALID, "arguments");
+	c = (struct agent_container){ .id = "c1", .args = args, .rootfs = "/no/such/root" };
+	CHECK_ERR(run, agent_create(run, &c), ERR_NOT_FOUND, "/no/such/root");
+	c = (struct agent_container){ .id = "c1", .args = missing };
+	CHECK_ERR(run, agent_create(run, &c), ERR_INTERNAL, "/no/such/program");
+	/* Nothing of the failed ones is in the way. */
+	c.args = args;
+	CHECK(run, agent_create(run, &c) == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+	CHECK_ERR(run, agent_start(run, "c1"), ERR_NOT_FOUND, "c1");
+	CHECK_ERR(run, agent_write(run, "c1", "", "x", 1), ERR_NOT_FOUND, "c1");
+}
+
+static void standard_input(struct agent_run *run)
+{
+	static char big[300000];
+	auto_buf struct buf out = BUF_INIT;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "cat; echo end") == 0);
+	CHECK(run, agent_write(run, "c1", "", "hello\n", 6) == 0);
+	CHECK(run, agent_close_stdin(run, "c1", "") == 0);
+	CHECK(run, agent_close_stdin(run, "c1", "") == 0);
+	CHECK_ERR(run, agent_write(run, "c1", "", "x", 1), ERR_STATE, "closed");
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "", &out) == 0);
+	CHECK(run, TEXT_IS(out, "hello\nend\n"));
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+
+	/* More than the pipe holds, and the end as an empty write. */
+	memset(big, 'x', sizeof(big));
+	CHECK(run, agent_run_script(run, "c2", "wc -c") == 0);
+	CHECK(run, agent_write(run, "c2", "", big, sizeof(big)) == 0);
+	CHECK(run, agent_write(run, "c2", "", "", 0) == 0);
+	out.len = 0;
+	CHECK(run, agent_read_all(run, "ReadStdout", "c2", "", &out) == 0);
+	CHECK(run, TEXT_IS(out, "300000\n"));
+	CHECK(run, agent_remove(run, "c2") == 0);
+}
+
+struct blocked_write {
+	struct agent_run *run;
+	struct fiber_group group;
+	struct err e;
+	int r;
+};
+
+static void write_much(void *arg)
+{
+	static char big[200000];
+	struct blocked_write *w = arg;
+	Grpc__WriteStreamRequest req;
+
+	grpc__write_stream_request__init(&req);
+	req.container_id = (char *)(uintptr_t) "c1";
+	req.data.data = (uint8_t *)big;
+	req.data.len = sizeof(big);
+	w->r = rpc_call(w->run->client, &grpc__agent_service__descriptor, "WriteStdin", NULL, &req,
+			NULL, SECONDS(20), &w->e);
+}
+
+/* A process that does not read its input holds up that call and no other. */
+static void stalled_input(struct agent_run *run)
+{
+	struct blocked_write w = { .run = run };
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	fiber_group_start(&w.group, "writer", write_much, &w);
+	fiber_yield();
+	if (agent_exec(run, "c1", "e1", "exit 5") == 0)
+		(void)!agent_wait(run, "c1", "e1", &code);
+	(void)!agent_signal(run, "c1", "", SIGKILL);
+	fiber_group_wait(&w.group);
+	CHECK(run, code == 5);
+	CHECK(run, w.r < 0 && w.e.code == ERR_STATE);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+static void terminal(struct agent_run *run)
+{
+	static const char *const args[] = { "sh", "-c", "read x; stty size; tty; exit 6", NULL };
+	const struct agent_container c = { .id = "c1", .args = args, .terminal = true };
+	auto_buf struct buf out = BUF_INIT;
+	int code;
+
+	CHECK(run, agent_create(run, &c) == 0);
+	CHECK(run, agent_start(run, "c1") == 0);
+	CHECK(run, agent_resize(run, "c1", "", 43, 132) == 0);
+	CHECK_ERR(run, agent_resize(run, "c1", "", 70000, 1), ERR_INVALID, "70000");
+	CHECK(run, agent_close_stdin(run, "c1", "") == 0); /* does not hang the terminal up */
+	CHECK(run, agent_write(run, "c1", "", "go\n", 3) == 0);
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "", &out) == 0);
+	CHECK(run, memmem(out.data, out.len, "43 132\r\n", 8) != NULL);
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 6);
+	CHECK(run, agent_remove(run, "c1") == 0);
+
+	CHECK(run, agent_run_script(run, "c2", "sleep 100") == 0);
+	CHECK_ERR(run, agent_resize(run, "c2", "", 1, 1), ERR_UNAVAILABLE, "no tty");
+	CHECK(run, agent_remove(run, "c2") == 0);
+}
+
+struct pending_read {
+	struct agent_run *run;
+	struct pending_read *others;
+	uint32_t len;
+	char got[16];
+};
+
+static void read_some(void *arg)
+{
+	struct pending_read *r = arg;
+	Grpc__ReadStreamRequest req;
+	Grpc__ReadStreamResponse *resp;
+	struct err e = ERR_INIT;
+
+	grpc__read_stream_request__init(&req);
+	req.container_id = (char *)(uintptr_t) "c1";
+	req.len = r->len;
+	if (rpc_call(r->run->client, &grpc__agent_service__descriptor, "ReadStdout", NULL, &req,
+		     &resp, SECONDS(20), &e) < 0)
+		return;
+	if (resp->data.len < sizeof(r->got) && resp->data.len > 0)
+		memcpy(r->got, resp->data.data, resp->data.len);
+	grpc__read_stream_response__free_unpacked(resp, NULL);
+}
+
+/* Several reads of one stream at once get its bytes in the order in which they were asked for. */
+static void ordered_reads(struct agent_run *run)
+{
+	struct pending_read reads[4] = { { .len = 3 }, { .len = 3 }, { .len = 3 }, { .len = 3 } };
+	struct fiber_group group = FIBER_GROUP_INIT;
+
+	CHECK(run, agent_run_script(run, "c1", "read x; printf abcdefghijkl") == 0);
+	for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
+		reads[i].run = run;
+		fiber_group_start(&group, "reader", read_some, &reads[i]);
+		fiber_yield();
+	}
+	CHECK(run, agent_write(run, "c1", "", "go\n", 3) == 0);
+	fiber_group_wait(&group);
+	CHECK(run, strcmp(reads[0].got, "abc") == 0);
+	CHECK(run, strcmp(reads[1].got, "def") == 0);
+	CHECK(run, strcmp(reads[2].got, "ghi") == 0);
+	CHECK(run, strcmp(reads[3].got, "jkl") == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+struct waiter_call {
+	struct agent_run *run;
+	int code;
+};
+
+static void wait_init(void *arg)
+{
+	struct waiter_call *w = arg;
+	Grpc__WaitProcessRequest req;
+	Grpc__WaitProcessResponse *resp;
+	struct err e = ERR_INIT;
+
+	grpc__wait_process_request__init(&req);
+	req.container_id = (char *)(uintptr_t) "c1";
+	if (rpc_call(w->run->client, &grpc__agent_service__descriptor, "WaitProcess", NULL, &req,
+		     &resp, SECONDS(20), &e) < 0)
+		return;
+	w->code = resp->status;
+	grpc__wait_process_response__free_unpacked(resp, NULL);
+}
+
+static void many_waiters(struct agent_run *run)
+{
+	struct waiter_call w[5];
+	struct fiber_group group = FIBER_GROUP_INIT;
+
+	CHECK(run, agent_run_script(run, "c1", "read x; exit 11") == 0);
+	for (size_t i = 0; i < ARRAY_LEN(w); i++) {
+		w[i] = (struct waiter_call){ .run = run, .code = -1 };
+		fiber_group_start(&group, "waiter", wait_init, &w[i]);
+	}
+	fiber_yield();
+	CHECK(run, agent_write(run, "c1", "", "\n", 1) == 0);
+	fiber_group_wait(&group);
+	for (size_t i = 0; i < ARRAY_LEN(w); i++)
+		CHECK(run, w[i].code == 11);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+/* A host that comes back finds everything, and a read it left behind took nothing with it. */
+static void reconnect(struct agent_run *run)
+{
+	struct pending_read lost = { .run = run, .len = 3 };
+	struct fiber_group group = FIBER_GROUP_INIT;
+	auto_buf struct buf out = BUF_INIT;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "read x; echo whole; exit 2") == 0);
+	fiber_group_start(&group, "reader", read_some, &lost);
+	fiber_yield();
+	CHECK(run, agent_write(run, "c1", "nobody", "", 0) < 0); /* the read has arrived before */
+	CHECK(run, agent_reconnect(run) == 0);
+	fiber_group_wait(&group);
+	CHECK(run, agent_write(run, "c1", "", "go\n", 3) == 0);
+	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "", &out) == 0);
+	CHECK(run, TEXT_IS(out, "whole\n"));
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 2);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+/* The first container lends its pid namespace; the second is not PID 1 there. */
+static void shared_pid_namespace(struct agent_run *run)
+{
+	static const char *const pause[] = { "sleep", "100", NULL };
+	static const char *const show[] = { "sh", "-c", "cat /proc/1/cmdline; exit $$", NULL };
+	const struct agent_container first = { .id = "c1", .args = pause, .sandbox_pidns = true };
+	const struct agent_container second = { .id = "c2", .args = show, .sandbox_pidns = true };
+	auto_buf struct buf out = BUF_INIT;
+	int code;
+
+	CHECK(run, agent_create(run, &first) == 0);
+	CHECK(run, agent_start(run, "c1") == 0);
+	CHECK(run, agent_create(run, &second) == 0);
+	CHECK(run, agent_start(run, "c2") == 0);
+	CHECK(run, agent_read_all(run, "ReadStdout", "c2", "", &out) == 0);
+	CHECK(run, out.len == 10 && memcmp(out.data, "sleep\000100", 10) == 0);
+	CHECK(run, agent_wait(run, "c2", "", &code) == 0 && code > 1);
+	CHECK(run, agent_remove(run, "c2") == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+/* Orphans of an exec land with the agent where the pid namespace is not the container's own. */
+static void nothing_accumulates(struct agent_run *run)
+{
+	unsigned before = 0;
+
+	for (int i = 0; i < 30; i++) {
+		auto_free char *id = xasprintf("c%d", i + 10);
+		auto_buf struct buf out = BUF_INIT;
+		int code = -1;
+
+		CHECK(run, agent_output(run, id, "sleep 100 & echo ok", &out, &code) == 0);
+		CHECK(run, code == 0 && TEXT_IS(out, "ok\n"));
+		if (i == 2)
+			before = agent_open_fds(run);
+	}
+	CHECK(run, agent_open_fds(run) == before);
+}
+
+static void throughput(struct agent_run *run)
+{
+	const uint64_t want = 64u << 20;
+	uint64_t got = 0;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "head -c 67108864 /dev/zero") == 0);
+	for (;;) {
+		auto_free char *data = NULL;
+		size_t len;
+
+		CHECK(run, agent_read(run, "ReadStdout", "c1", "", 1u << 20, &data, &len) == 0);
+		got += len;
+		if (len == 0)
+			break;
+	}
+	CHECK(run, got == want);
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 0);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+static void second_sandbox(struct agent_run *run)
+{
+	Grpc__CreateSandboxRequest req;
+
+	grpc__create_sandbox_request__init(&req);
+	req.sandbox_id = (char *)(uintptr_t) "sandbox-2";
+	CHECK_ERR(run, agent_call(run, "CreateSandbox", &req, NULL), ERR_STATE, "already");
+}
+
+#define AGENT_TEST(name)                                  \
+	static void test_##name(void **state)             \
+	{                                                 \
+		int before = agent_failures;              \
+		(void)state;                              \
+		agent_test(name);                         \
+		assert_int_equal(agent_failures, before); \
+	}
+
+AGENT_TEST(health)
+AGENT_TEST(guest_details)
+AGENT_TEST(unimplemented)
+AGENT_TEST(output_and_code)
+AGENT_TEST(output_after_wait)
+AGENT_TEST(background_child)
+AGENT_TEST(exec_process)
+AGENT_TEST(signals)
+AGENT_TEST(signal_number)
+AGENT_TEST(created)
+AGENT_TEST(bad_requests)
+AGENT_TEST(standard_input)
+AGENT_TEST(stalled_input)
+AGENT_TEST(terminal)
+AGENT_TEST(ordered_reads)
+AGENT_TEST(many_waiters)
+AGENT_TEST(reconnect)
+AGENT_TEST(shared_pid_namespace)
+AGENT_TEST(nothing_accumulates)
+AGENT_TEST(throughput)
+AGENT_TEST(second_sandbox)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_guest_details),
+		cmocka_unit_test(test_unimplemented),
+		cmocka_unit_test(test_output_and_code),
+		cmocka_unit_test(test_output_after_wait),
+		cmocka_unit_test(test_background_child),
+		cmocka_unit_test(test_exec_process),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_signal_number),
+		cmocka_unit_test(test_created),
+		cmocka_unit_test(test_bad_requests),
+		cmocka_unit_test(test_standard_input),
+		cmocka_unit_test(test_stalled_input),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_ordered_reads),
+		cmocka_unit_test(test_many_waiters),
+		cmocka_unit_test(test_reconnect),
+		cmocka_unit_test(test_shared_pid_namespace),
+		cmocka_unit_test(test_nothing_accumulates),
+		cmocka_unit_test(test_throughput),
+		cmocka_unit_test(test_second_sandbox),
+	};
+
+	if (geteuid() != 0) {
+		(void)printf("skipped: the agent makes namespaces and mounts, which takes root\n");
+		return SKIPPED;
+	}
+	if (access("/bin/busybox", X_OK) < 0) {
+		(void)printf("skipped: there is no /bin/busybox (Debian: busybox-static)\n");
+		return SKIPPED;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
