@@ -330,6 +330,12 @@ int json_read(const struct json *v, const char *name, const struct json_field *f
 	return r;
 }
 
+static void free_and_forget(void **p)
+{
+	free(*p);
+	*p = NULL;
+}
+
 static void release_objects(const struct json_field *f, void *out)
 {
 	char **structs = at(out, f->offset);
@@ -348,8 +354,7 @@ static void release_object_ptr(const struct json_field *f, void *out)
 
 	if (*object)
 		json_release(f->fields, *object);
-	free(*object);
-	*object = NULL;
+	free_and_forget(object);
 }
 
 void json_release(const struct json_field *fields, void *out)
@@ -358,12 +363,12 @@ void json_release(const struct json_field *fields, void *out)
 		void *owned = at(out, f->offset);
 
 		switch (f->kind) {
-		case JSON_U32S:
-			*(size_t *)at(out, f->count) = 0;
-			__attribute__((fallthrough));
 		case JSON_STRING:
-			free(*(void **)owned);
-			*(void **)owned = NULL;
+			free_and_forget(owned);
+			break;
+		case JSON_U32S:
+			free_and_forget(owned);
+			*(size_t *)at(out, f->count) = 0;
 			break;
 		case JSON_STRINGS:
 			strv_free(*(char ***)owned);

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,6 +17,7 @@
 #include "cgroups_v1.pb-c.h"
 #include "cgroups_v2.pb-c.h"
 #include "common/base/cleanup.h"
+#include "common/base/num.h"
 #include "event_forward.pb-c.h"
 #include "events.pb-c.h"
 #include "health.pb-c.h"
@@ -262,9 +262,10 @@ static size_t from_hex(const char *hex, uint8_t *out)
 	size_t n = strlen(hex) / 2;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned byte;
+		char digits[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+		uint32_t byte;
 
-		assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+		assert_true(num_u32(digits, 16, &byte));
 		out[i] = (uint8_t)byte;
 	}
 	return n;
