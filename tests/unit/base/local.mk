@@ -7,7 +7,8 @@ BASE_TESTS = \
 	tests/unit/base/test_mem \
 	tests/unit/base/test_num \
 	tests/unit/base/test_path \
-	tests/unit/base/test_undo
+	tests/unit/base/test_undo \
+	tests/unit/base/test_utf8
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 
@@ -28,3 +29,5 @@ tests_unit_base_test_path_SOURCES = tests/unit/base/test_path.c
 tests_unit_base_test_path_LDADD = $(base_test_libs)
 tests_unit_base_test_undo_SOURCES = tests/unit/base/test_undo.c
 tests_unit_base_test_undo_LDADD = $(base_test_libs)
+tests_unit_base_test_utf8_SOURCES = tests/unit/base/test_utf8.c
+tests_unit_base_test_utf8_LDADD = $(base_test_libs)
