@@ -14,8 +14,8 @@
 #include "config/config.h"
 #include "ctl/command.h"
 
-#define CONSOLE_SOCKET "console.sock"
-#define LEAVE          '\x1d' /* Control-], as telnet has it */
+#define CONSOLE_SOCKET "vm/console.sock" /* made by the driver of the hypervisor */
+#define LEAVE          '\x1d'            /* Control-], as telnet has it */
 
 static int connect_console(const struct config *c, const char *id, struct err *e)
 {

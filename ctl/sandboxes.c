@@ -13,7 +13,9 @@
 
 #include "common/base/fd.h"
 #include "common/base/id.h"
+#include "common/base/path.h"
 #include "common/json/json.h"
+#include "hypervisor/record.h"
 
 #define STATE_FILE     "state.json"
 #define STATE_FILE_MAX (64u << 10) /* bytes */
@@ -31,13 +33,52 @@ static const char *pid_text(const struct json *state, const char *name,
 	return buf;
 }
 
-static const char *alive_text(const struct json *state)
+/*
+ * The monitor: the process on record that is no helper of it. A record is better than a bare pid,
+ * which may be somebody else's by now.
+ */
+static bool find_monitor(const char *sandbox_dir, struct record *ret)
 {
+	auto_free char *run_dir = path_join(sandbox_dir, "vm");
+	struct record list[RECORDS_MAX];
+	struct err ignored = ERR_INIT; /* what cannot be read is shown as "-" */
+	int n = records_read(run_dir, list, &ignored);
+
+	for (int i = n - 1; i >= 0; i--) {
+		if (strcmp(list[i].name, "virtiofsd") != 0 &&
+		    strcmp(list[i].name, "vhost-device-vsock") != 0) {
+			*ret = list[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *alive_text(const char *sandbox_dir, const struct json *state, const char *vmm)
+{
+	struct record monitor;
+	uint64_t start_time;
 	int64_t pid;
 
-	if (!json_i64(json_get(state, "vmm_pid"), &pid) || pid <= 0 || pid > INT_MAX)
+	if (find_monitor(sandbox_dir, &monitor))
+		return record_start_time(monitor.pid, &start_time) == 0 &&
+				       start_time == monitor.start_time
+			       ? "yes"
+			       : "no";
+	if (*vmm == '-' || !json_i64(json_get(state, "vmm_pid"), &pid))
 		return "-";
 	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? "yes" : "no";
+}
+
+static const char *vmm_text(const char *sandbox_dir, const struct json *state,
+			    char buf[static NUMBER_TEXT])
+{
+	struct record monitor;
+
+	if (!find_monitor(sandbox_dir, &monitor))
+		return pid_text(state, "vmm_pid", buf);
+	(void)snprintf(buf, NUMBER_TEXT, "%d", (int)monitor.pid);
+	return buf;
 }
 
 /* Seconds since 1970, or a text as it stands. */
@@ -59,23 +100,24 @@ static const char *started_text(const struct json *state, char buf[static NUMBER
 	return buf;
 }
 
-static void print_sandbox(int dirfd, const char *id, struct buf *ret)
+static void print_sandbox(const char *state_dir, const char *id, struct buf *ret)
 {
-	auto_free char *path = xasprintf("%s/%s", id, STATE_FILE);
+	auto_free char *dir = path_join(state_dir, id);
+	auto_free char *path = path_join(dir, STATE_FILE);
 	auto_free char *text = NULL;
 	auto_json struct json *state = NULL;
-	struct err ignored = ERR_INIT; /* what cannot be read is shown as "-" */
-	char vmm[NUMBER_TEXT], shim[NUMBER_TEXT], started[NUMBER_TEXT];
-	const char *ns;
+	struct err ignored = ERR_INIT;
+	char vmm_buf[NUMBER_TEXT], shim_buf[NUMBER_TEXT], started[NUMBER_TEXT];
+	const char *ns, *vmm;
 	size_t len;
 
-	if (file_read(dirfd, path, STATE_FILE_MAX, &text, &len, &ignored) == 0 &&
+	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &text, &len, &ignored) == 0 &&
 	    json_parse(text, len, &state, &ignored) < 0)
 		state = NULL;
 	ns = json_string(json_get(state, "namespace"));
-	buf_addf(ret, LINE_FORMAT, id, ns ? ns : "-", pid_text(state, "vmm_pid", vmm),
-		 pid_text(state, "shim_pid", shim), alive_text(state),
-		 started_text(state, started));
+	vmm = vmm_text(dir, state, vmm_buf);
+	buf_addf(ret, LINE_FORMAT, id, ns ? ns : "-", vmm, pid_text(state, "shim_pid", shim_buf),
+		 alive_text(dir, state, vmm), started_text(state, started));
 }
 
 static int by_name(const void *a, const void *b)
@@ -101,7 +143,7 @@ int sandboxes_print(const char *state_dir, struct buf *ret, struct err *e)
 		qsort(ids, n, sizeof(*ids), by_name);
 	buf_addf(ret, LINE_FORMAT, "SANDBOX", "NAMESPACE", "VMM", "SHIM", "ALIVE", "STARTED");
 	for (size_t i = 0; i < n; i++)
-		print_sandbox(dirfd(d), ids[i], ret);
+		print_sandbox(state_dir, ids[i], ret);
 	if (d)
 		(void)closedir(d);
 	return 0;

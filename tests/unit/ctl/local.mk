@@ -5,7 +5,7 @@ CTL_TESTS = \
 check_PROGRAMS += $(CTL_TESTS)
 TESTS += $(CTL_TESTS)
 
-ctl_test_libs = libctl.a libhost.a libconfig.a libjson.a libasync.a libbase.a \
+ctl_test_libs = libctl.a libhypervisor.a libhost.a libconfig.a libjson.a libasync.a libbase.a \
 	$(YAJL_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 tests_unit_ctl_test_checks_SOURCES = tests/unit/ctl/test_checks.c
 tests_unit_ctl_test_checks_LDADD = $(ctl_test_libs)

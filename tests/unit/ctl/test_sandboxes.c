@@ -9,6 +9,7 @@
 
 #include "common/base/path.h"
 #include "ctl/sandboxes.h"
+#include "hypervisor/record.h"
 
 static char dir[64];
 
@@ -40,6 +41,16 @@ static void put(const char *id, const char *text)
 	assert_non_null(f);
 	assert_true(fputs(text, f) >= 0);
 	assert_int_equal(fclose(f), 0);
+}
+
+static void put_records(const char *id, const struct record list[static 2])
+{
+	auto_free char *sandbox = path_join(dir, id);
+	auto_free char *run_dir = path_join(sandbox, "vm");
+	struct err e = ERR_INIT;
+
+	assert_ok(path_mkdirs(run_dir, 0700, &e), &e);
+	assert_ok(records_write(run_dir, list, 2, &e), &e);
 }
 
 /* Is there a line made of exactly these words? */
@@ -78,6 +89,25 @@ static void test_lines(void **state)
 	assert_null(strstr(text.data, "hidden"));
 }
 
+/* The machine's own record of its processes counts, and a pid that was taken over is not alive. */
+static void test_records(void **state)
+{
+	auto_buf struct buf text = BUF_INIT;
+	auto_free char *line = NULL;
+	struct record list[2] = { { .name = "qemu", .pid = getpid() },
+				  { .name = "virtiofsd", .pid = 2000000000 } };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(record_start_time(getpid(), &list[0].start_time), 0);
+	put_records("a", list);
+	list[0].start_time++;
+	put_records("b", list);
+	assert_ok(sandboxes_print(dir, &text, &e), &e);
+	line = xasprintf("\na - %d - yes -\nb - %d - no -\n", (int)getpid(), (int)getpid());
+	want(&text, line);
+}
+
 static void test_no_directory(void **state)
 {
 	auto_buf struct buf text = BUF_INIT;
@@ -95,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_records, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
 	};
 
