@@ -149,16 +149,32 @@ static void test_drop_ins(void **state)
 	put(t.etc, "configuration.toml",
 	    "[hypervisor.qemu]\ndefault_memory = 100\nmachine_type = \"main\"\n");
 	put(t.etc, "config.d/20-b.toml", "[hypervisor.qemu]\ndefault_memory = 120\n");
+	put(t.etc, "config.d/30-c.toml", "[hypervisor.qemu]\ndefault_memory = 130\n");
 	put(t.etc, "config.d/10-a.toml",
 	    "[hypervisor.qemu]\ndefault_memory = 110\nuser = \"husk\"\n");
-	put(t.etc, "config.d/30-c.conf", "not toml");
+	put(t.etc, "config.d/40-d.conf", "not toml");
 	put(t.etc, "config.d/.hidden.toml", "not toml");
-	want_memory(NULL, NULL, 120);
+	want_memory(NULL, NULL, 130);
 	assert_string_equal(t.config->hypervisor.machine_type, "main");
 	assert_string_equal(t.config->hypervisor.user, "husk");
 	assert_string_equal(t.log.data, "");
 	/* Each once: the directory beside the main file and the system's are the same here. */
-	assert_int_equal(strv_len((const char *const *)t.config->origins->files), 3);
+	assert_int_equal(strv_len((const char *const *)t.config->origins->files), 4);
+	assert_non_null(strstr(t.config->origins->files[1], "/10-a.toml"));
+	assert_non_null(strstr(t.config->origins->files[2], "/20-b.toml"));
+
+	/* So many that no file system has them in this order by chance. */
+	for (unsigned i = 0; i < 20; i++) {
+		auto_free char *name = xasprintf("config.d/5%c.toml", 'a' + (char)(i * 7 % 20));
+
+		put(t.etc, name, "");
+	}
+	assert_ok(load(NULL, NULL), &t.e);
+	for (unsigned i = 0; i < 20; i++) {
+		auto_free char *name = xasprintf("/5%c.toml", 'a' + (char)i);
+
+		assert_non_null(strstr(t.config->origins->files[4 + i], name));
+	}
 
 	put(t.etc, "config.d/40.toml", "[hypervisor.qemu\n");
 	assert_err(load(NULL, NULL), &t.e, ERR_INVALID, "config.d/40.toml:1: expected ']'");
