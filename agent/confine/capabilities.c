@@ -22,11 +22,6 @@ static int last_capability(void)
 	return cap;
 }
 
-uint64_t capabilities_all(void)
-{
-	return ~(uint64_t)0 >> (63 - last_capability());
-}
-
 int capabilities_parse(char *const *name, size_t n, uint64_t *ret, struct err *e)
 {
 	int last = last_capability();
@@ -68,6 +63,20 @@ int capabilities_set(uint64_t effective, uint64_t permitted, uint64_t inheritabl
 			.permitted = (uint32_t)(permitted >> (32 * i)),
 			.inheritable = (uint32_t)(inheritable >> (32 * i)),
 		};
+	if (syscall(SYS_capset, &head, data) < 0)
+		return err_sys(e, errno, "capset");
+	return 0;
+}
+
+int capabilities_take_up(struct err *e)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_sys(e, errno, "capget");
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted;
 	if (syscall(SYS_capset, &head, data) < 0)
 		return err_sys(e, errno, "capset");
 	return 0;

@@ -17,8 +17,8 @@
 /* "CAP_SYS_ADMIN", ... to a mask. A name that libcap-ng or this kernel does not know: ERR_INVALID. */
 int capabilities_parse(char *const *name, size_t n, uint64_t *ret, struct err *e) must_check;
 
-/* Every capability of this kernel. */
-uint64_t capabilities_all(void);
+/* Make effective what is permitted: a change of user empties the effective set. */
+int capabilities_take_up(struct err *e) must_check;
 
 /* Drop from the bounding set what is not in `keep`. */
 int capabilities_bound(uint64_t keep, struct err *e) must_check;

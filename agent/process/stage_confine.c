@@ -54,14 +54,11 @@ int stage_drop_bounding(struct stage *s, struct err *e)
 	return capabilities_bound(s->bounding, e);
 }
 
-/* The change of user has emptied the effective set; what is permitted may be taken up again. */
 int stage_load_seccomp_early(struct stage *s, struct err *e)
 {
-	uint64_t all = capabilities_all();
-
 	if (!s->filter || s->process->nonewprivileges)
 		return 0;
-	if (s->uid != 0 && capabilities_set(all, all, s->inheritable, e) < 0)
+	if (capabilities_take_up(e) < 0)
 		return -1;
 	return seccomp_filter_load(s->filter, e);
 }
