@@ -227,12 +227,16 @@ static int huge_page_stats(Grpc__CgroupStats *s, const struct cgroup *cg, struct
 		return err_sys(e, sys, "read cgroup '%s'", cg->path);
 	}
 	for (struct dirent *de = readdir(dir); de; de = readdir(dir)) {
-		char size[16];
-		char rest[16];
+		const size_t prefix = strlen("hugetlb.");
+		const char *end = strstr(de->d_name, ".current");
+		auto_free char *size = NULL;
 
-		if (sscanf(de->d_name, "hugetlb.%15[0-9KMGB].%15s", size, rest) == 2 &&
-		    strcmp(rest, "current") == 0)
-			add_huge_pages(s, cg, size);
+		if (strncmp(de->d_name, "hugetlb.", prefix) != 0 || !end ||
+		    end < de->d_name + prefix || strcmp(end, ".current") != 0 ||
+		    strstr(de->d_name, ".rsvd."))
+			continue;
+		size = xstrndup(de->d_name + prefix, (size_t)(end - de->d_name) - prefix);
+		add_huge_pages(s, cg, size);
 	}
 	(void)closedir(dir);
 	return 0;

@@ -4,13 +4,21 @@ EXTRA_DIST += tests/component/toml-test.sh
 
 # The stage, run for real. Skips itself without root.
 STAGE_TEST_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a libbase.a \
-	$(STAGE_LIBS) $(UV_LIBS) \
-	$(CMOCKA_LIBS)
-check_PROGRAMS += tests/component/test_stage
-TESTS += tests/component/test_stage
-tests_component_test_stage_SOURCES = tests/component/test_stage.c tests/component/assert.h \
+	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
+STAGE_TESTS = \
+	tests/component/test_stage \
+	tests/component/test_stage_exec \
+	tests/component/test_stage_hostile
+STAGE_HARNESS = tests/component/assert.h \
 	tests/component/stage_harness.c tests/component/stage_harness.h
+check_PROGRAMS += $(STAGE_TESTS)
+TESTS += $(STAGE_TESTS)
+tests_component_test_stage_SOURCES = tests/component/test_stage.c $(STAGE_HARNESS)
 tests_component_test_stage_LDADD = $(STAGE_TEST_LIBS)
+tests_component_test_stage_exec_SOURCES = tests/component/test_stage_exec.c $(STAGE_HARNESS)
+tests_component_test_stage_exec_LDADD = $(STAGE_TEST_LIBS)
+tests_component_test_stage_hostile_SOURCES = tests/component/test_stage_hostile.c $(STAGE_HARNESS)
+tests_component_test_stage_hostile_LDADD = $(STAGE_TEST_LIBS)
 
 # The agent as a process, over a unix socket. Skips itself without root.
 check_PROGRAMS += tests/component/test_agent

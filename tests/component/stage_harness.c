@@ -233,13 +233,23 @@ static void read_error(struct stage_run *t, const char *data, size_t len)
 	husk__stage__stage_error__free_unpacked(msg, NULL);
 }
 
+/* For children to come. */
+static void enter_pid_namespace(int of)
+{
+	auto_free char *path = xasprintf("/proc/%d/ns/pid", of);
+	auto_close int fd = of ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (of)
+		assert_int_equal(setns(fd, CLONE_NEWPID), 0);
+}
+
 static struct {
 	int status, out;
 } ends;
 
 int stage_run_begin(struct stage_run *t)
 {
-	struct clone_args args = { .flags = t->req.exec ? 0 : CLONE_NEWPID,
+	struct clone_args args = { .flags = t->join_pid ? 0 : CLONE_NEWPID,
 				   .exit_signal = SIGCHLD };
 	size_t len = husk__stage__stage_request__get_packed_size(&t->req);
 	auto_free uint8_t *packed = xmalloc(len + 1);
@@ -248,12 +258,14 @@ int stage_run_begin(struct stage_run *t)
 	char first;
 	pid_t pid;
 
-	t->req.n_namespaces = t->req.n_namespaces;
 	len = husk__stage__stage_request__pack(&t->req, packed);
 	assert_true(pipe2(request, O_CLOEXEC) == 0 && pipe2(status, O_CLOEXEC) == 0 &&
 		    pipe2(start, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && null_fd >= 0);
 	assert_true(len < 60000); /* must fit the pipe: nobody reads yet */
+	enter_pid_namespace(t->join_pid);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid != 0)
+		enter_pid_namespace(t->join_pid ? getpid() : 0);
 	assert_true(pid >= 0);
 	if (pid == 0)
 		become_stage(t, (const int[]){ null_fd, out[1], out[1], request[0], status[1],
@@ -305,6 +317,11 @@ void stage_run_end(struct stage_run *t, int pid)
 	(void)close(ends.status);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	t->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void stage_run_reap(int pid)
+{
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 void stage_run_go(struct stage_run *t)

@@ -32,8 +32,8 @@ struct stage_run {
 
 	int ns_fds[HARNESS_ITEMS]; /* to hand over, in the order of their numbers in the child */
 	size_t n_ns_fds;
-	bool hold; /* end the start pipe instead of sending the byte */
-	bool pty;
+	int join_pid; /* be in the pid namespace of this process; 0: a new one */
+	bool hold;    /* end the start pipe instead of sending the byte */
 
 	/* Filled by stage_run_go(). */
 	bool ready;
@@ -69,6 +69,7 @@ void stage_run_go(struct stage_run *t);
 /* The same, but returns the pid once it has reported READY and was told to start; for exec tests. */
 int stage_run_begin(struct stage_run *t);
 void stage_run_end(struct stage_run *t, int pid);
+void stage_run_reap(int pid);
 
 /* Path below the test's directory, in a buffer that the next call but three overwrites. */
 const char *stage_run_path(const struct stage_run *t, const char *below);
