@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# What runs a sandbox: shim/agent, io, sandbox, storage.
+SANDBOX_TESTS = \
+	tests/unit/shim/test_stdio
+check_PROGRAMS += $(SANDBOX_TESTS)
+TESTS += $(SANDBOX_TESTS)
+
+sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
+	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
+agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
+
+tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(agent_peer_files)
+tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
