@@ -13,6 +13,12 @@
  */
 int init_mounts(struct err *e) must_check;
 
+/*
+ * The kernel modules listed in /etc/husk/modules, as many at a time as there are workers. In a
+ * fiber. One that does not load is logged: what needed it will say so better.
+ */
+void init_modules(void);
+
 /* Does not return. */
 _Noreturn void init_power_off(void);
 

@@ -6,9 +6,9 @@ libagent_a_SOURCES = \
 	agent/container/container.c agent/container/container.h \
 	agent/container/create.c agent/container/create.h \
 	agent/container/namespace_set.c agent/container/namespace_set.h \
-	agent/guest/modules.c agent/guest/modules.h \
 	agent/guest/online.c agent/guest/online.h \
 	agent/init.c agent/init.h \
+	agent/modules.c \
 	agent/mount/mount.c agent/mount/mount.h \
 	agent/mount/options.c agent/mount/options.h \
 	agent/process/launch.c agent/process/launch.h \

@@ -14,7 +14,6 @@
 #include <sys/signalfd.h>
 
 #include "agent/cmdline.h"
-#include "agent/guest/modules.h"
 #include "agent/init.h"
 #include "agent/process/reaper.h"
 #include "agent/process/stage.h"
@@ -128,26 +127,13 @@ static void end_on_signal(void *arg)
 		log_debug("%s", e.text);
 }
 
-/* The word for the transport in the names of the initrd's module lists. */
-static const char *transport_modules(const struct agent *a)
-{
-	struct transport_address at;
-	struct err later = ERR_INIT; /* listening will fail with it and say so */
-
-	if (transport_parse(a->options.server_addr, &at, &later) < 0)
-		return NULL;
-	if (at.kind == TRANSPORT_VSOCK)
-		return "vsock";
-	return at.kind == TRANSPORT_SERIAL ? "serial" : NULL;
-}
-
 static void run(void *arg)
 {
 	struct agent *a = arg;
 	struct err e = ERR_INIT;
 
 	if (a->is_init)
-		modules_load_boot(transport_modules(a));
+		init_modules();
 	sandbox_init(&a->sandbox, &a->options, a->is_init);
 	if (agent_services_init(&a->services, &a->sandbox, &e) < 0) {
 		log_error("%s", e.text);

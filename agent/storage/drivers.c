@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/guest/modules.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/storage.h"
 #include "common/base/mem.h"
@@ -167,8 +166,6 @@ static int overlay_mount(const Grpc__Storage *s, const char *mount_point,
 		words[n++] = upper;
 		words[n++] = work;
 	}
-	if (modules_load("overlay", e) < 0)
-		return -1;
 	return mount_words(s, "overlay", mount_point, words, n, e);
 }
 

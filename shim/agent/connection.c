@@ -26,9 +26,14 @@ void agent_disconnect(struct agent *a)
 
 void agent_free(struct agent *a)
 {
+	struct err e = ERR_INIT;
+
 	if (!a)
 		return;
 	agent_disconnect(a);
+	while (a->n_calls > 0) /* a cancel ends one wait; the calls are leaving all the same */
+		if (cond_wait(&a->left, DEADLINE_NEVER, &e) < 0)
+			continue;
 	strv_free(a->features);
 	free(a);
 }
@@ -36,13 +41,18 @@ void agent_free(struct agent *a)
 static int call(struct agent *a, const ProtobufCServiceDescriptor *service, const char *method,
 		const void *req, void *ret_resp, struct deadline d, struct err *e)
 {
-	if (!a->client)
-		return err_set(e, ERR_UNAVAILABLE, "agent: %s: the VM is gone", method);
-	if (rpc_call(a->client, service, method, NULL, req, ret_resp, d, e) == 0)
-		return 0;
-	if (!a->client) /* it went while we waited: that says more than a closed connection */
-		return err_set(e, ERR_UNAVAILABLE, "agent: %s: the VM is gone", method);
-	return err_wrap(e, "agent: %s", method);
+	int result = -1;
+
+	a->n_calls++;
+	if (a->client)
+		result = rpc_call(a->client, service, method, NULL, req, ret_resp, d, e);
+	if (result < 0 && a->client)
+		err_wrap(e, "agent: %s", method);
+	else if (result < 0) /* it went while we waited: that says more than a closed connection */
+		err_set(e, ERR_UNAVAILABLE, "agent: %s: the VM is gone", method);
+	if (--a->n_calls == 0)
+		cond_wake_all(&a->left);
+	return result;
 }
 
 int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,

@@ -8,6 +8,8 @@
 struct agent {
 	struct rpc_client *client; /* NULL once the VM is gone */
 	char **features;           /* of GetGuestDetails; NULL: not asked or none */
+	unsigned n_calls;          /* fibers inside a call: agent_free() waits for them */
+	struct cond left;          /* n_calls is 0 */
 };
 
 /* Speak over this connection; takes it over. agent_connect() does this after connecting. */

@@ -123,7 +123,8 @@ static void undo_agent(void *arg)
 {
 	struct sandbox *s = arg;
 
-	agent_free(take_ptr(s->agent));
+	agent_disconnect(
+		s->agent); /* the struct stays for streams that still end: sandbox_free() */
 }
 
 static int connect_failed(const struct sandbox *s, const struct connecting *c, struct err *e)
@@ -288,6 +289,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	s->changed = COND_INIT;
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);
+		agent_free(s->agent);
 		free(s->id);
 		free(s);
 		return err_wrap(e, "start sandbox %s", p->id);

@@ -43,7 +43,7 @@ int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, str
 bool sandbox_alive(const struct sandbox *s);
 
 pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
-struct agent *sandbox_agent(struct sandbox *s); /* borrowed */
+struct agent *sandbox_agent(struct sandbox *s); /* borrowed, until sandbox_free() */
 
 /* One of containerd's mounts of a root file system (containerd.types.Mount). */
 struct rootfs_mount {

@@ -59,6 +59,7 @@ void sandbox_free(struct sandbox *s)
 	while (s->waiting > 0)
 		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
 			continue;
+	agent_free(s->agent);
 	free(s->id);
 	free(s);
 }
