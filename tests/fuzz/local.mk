@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
+# Fuzz targets. As ordinary programs they run over their corpus in `make check`; configured with
+# --enable-fuzzers (clang) they are linked with libFuzzer and only built:
+#   tests/fuzz/fuzz_frame -max_total_time=60 ../tests/fuzz/corpus/frame
+# A new one, fuzz_<name>, is a row in FUZZ_TARGETS, its three lines below, and tests/fuzz/corpus/<name>/.
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_frame \
+	tests/fuzz/fuzz_hvsock \
+	tests/fuzz/fuzz_ttrpc_request
+
+if FUZZERS
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+fuzz_main =
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
+fuzz_main = tests/fuzz/run_corpus.c
+fuzz_ldflags = $(AM_LDFLAGS)
+endif
+EXTRA_DIST += tests/fuzz/run_corpus.c tests/fuzz/corpus
+
+tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(fuzz_main)
+tests_fuzz_fuzz_frame_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_frame_LDADD = libproto.a libbase.a
+
+tests_fuzz_fuzz_hvsock_SOURCES = tests/fuzz/fuzz_hvsock.c $(fuzz_main)
+tests_fuzz_fuzz_hvsock_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_hvsock_LDADD = libnet.a libasync.a libbase.a $(UV_LIBS)
+
+tests_fuzz_fuzz_ttrpc_request_SOURCES = tests/fuzz/fuzz_ttrpc_request.c $(fuzz_main)
+tests_fuzz_fuzz_ttrpc_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ttrpc_request_LDADD = librpc.a libproto.a libprotogen.a libasync.a libbase.a \
+	$(PROTOBUF_C_LIBS) $(UV_LIBS)
