@@ -31,7 +31,7 @@ include agent/process/stage.mk
 AGENT_LDADD = libagent.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a $(STAGE_LIBS) $(UV_LIBS)
 
-libexec_PROGRAMS += husk-agent
+pkglibexec_PROGRAMS += husk-agent
 husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 husk_agent_LDADD = $(AGENT_LDADD)

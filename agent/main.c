@@ -127,13 +127,21 @@ static void end_on_signal(void *arg)
 		log_debug("%s", e.text);
 }
 
+/* The scheme of the address names the transport's modules. */
+static void load_modules(const char *server_addr)
+{
+	auto_free char *transport = xstrndup(server_addr, strcspn(server_addr, ":"));
+
+	init_modules(transport);
+}
+
 static void run(void *arg)
 {
 	struct agent *a = arg;
 	struct err e = ERR_INIT;
 
 	if (a->is_init)
-		init_modules();
+		load_modules(a->options.server_addr);
 	sandbox_init(&a->sandbox, &a->options, a->is_init);
 	if (agent_services_init(&a->services, &a->sandbox, &e) < 0) {
 		log_error("%s", e.text);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernel modules of the initrd, listed by the image build with what they need before them. Workers
- * take them off the list in that order and load several at a time: a module whose need is being
- * loaded by somebody else waits for it in the kernel (resolve_symbol_wait()); one whose need has not
- * even begun fails with ENOENT and gets a second turn at the end.
+ * Kernel modules of the initrd. The image build lists them with what each needs, needs first:
+ *
+ *   /lib/modules/…/virtio_pci.ko /lib/modules/…/virtio.ko /lib/modules/…/virtio_ring.ko
+ *
+ * One fiber for each: it waits until what its module needs is loaded, then has a worker load it, so
+ * that what can be loaded side by side is.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -20,79 +23,96 @@
 
 #define MODULES_FILE     "/etc/husk/modules"
 #define MODULES_FILE_MAX (64u << 10)
-#define LOADERS          4 /* as many as the worker pool has threads */
 
 /* linux/module.h: the kernel unpacks it (CONFIG_MODULE_DECOMPRESS, 5.17). */
 #define COMPRESSED_FILE 4
 
-struct module_list {
-	char **path;
-	size_t n, next;
-	char **again; /* failed for want of something, NULL-terminated */
+struct module {
+	struct module_list *list;
+	char *path, *needs; /* of other lines, separated by spaces */
+	int sys;            /* of the load; 0: loaded */
+	bool done;
 };
 
-struct load {
-	const char *path;
-	int sys;
+struct module_list {
+	struct module *module;
+	size_t n;
+	struct cond changed;
 };
 
 static void load_now(void *arg)
 {
-	struct load *l = arg;
-	const char *base = path_base(l->path);
-	const char *ext = strrchr(base, '.');
-	auto_close int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+	struct module *m = arg;
+	const char *ext = strrchr(path_base(m->path), '.');
+	auto_close int fd = open(m->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || syscall(SYS_finit_module, fd, "",
 			      ext && strcmp(ext, ".ko") != 0 ? COMPRESSED_FILE : 0) < 0)
-		l->sys = errno;
+		m->sys = errno == EEXIST ? 0 : errno;
 }
 
-static void load_some(void *arg)
+/* A need that no line has is built into the kernel, or will be missed by name below. */
+static bool all_done(const struct module_list *list, const char *needs)
 {
-	struct module_list *list = arg;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct module *m = &list->module[i];
 
-	while (list->next < list->n) {
-		struct load l = { .path = list->path[list->next++] };
-
-		work_run(load_now, &l);
-		if (l.sys == ENOENT)
-			strv_add(&list->again, l.path);
-		else if (l.sys && l.sys != EEXIST)
-			log_warn("load module '%s': %s", l.path, strerror(l.sys));
+		if (!m->done && strstr(needs, m->path))
+			return false;
 	}
+	return true;
 }
 
-void init_modules(void)
+static void load_in_turn(void *arg)
 {
-	struct module_list list = { .next = 0 };
-	struct fiber_group loaders = FIBER_GROUP_INIT;
-	auto_strv char **paths = NULL;
-	auto_free char *text = NULL;
-	struct err absent = ERR_INIT;
-	char *rest;
+	struct module *m = arg;
+	struct err e = ERR_INIT;
+
+	while (!all_done(m->list, m->needs))
+		if (cond_wait(&m->list->changed, DEADLINE_NEVER, &e) < 0)
+			return;
+	work_run(load_now, m);
+	m->done = true;
+	if (m->sys)
+		log_warn("load module '%s': %s", m->path, strerror(m->sys));
+	cond_wake_all(&m->list->changed);
+}
+
+/* Cuts up `text`, which the entries point into. */
+static void list_add(struct module_list *list, char *text)
+{
 	char *line;
 
-	/* A kernel with everything built in comes without the list. */
-	if (file_read(AT_FDCWD, MODULES_FILE, MODULES_FILE_MAX, &text, NULL, &absent) < 0)
-		return;
-	rest = text;
-	while ((line = strsep(&rest, "\n")))
-		if (line[0])
-			strv_add(&paths, line);
-	list.path = paths;
-	list.n = strv_len((const char *const *)paths);
+	while ((line = strsep(&text, "\n"))) {
+		char *path = strsep(&line, " ");
 
-	for (int i = 0; i < LOADERS && (size_t)i < list.n; i++)
-		fiber_group_start(&loaders, "module loader", load_some, &list);
-	fiber_group_wait(&loaders);
-
-	for (size_t i = 0; list.again && list.again[i]; i++) {
-		struct load l = { .path = list.again[i] };
-
-		work_run(load_now, &l);
-		if (l.sys && l.sys != EEXIST)
-			log_warn("load module '%s': %s", l.path, strerror(l.sys));
+		if (!path[0])
+			continue;
+		list->module = xrealloc(list->module, (list->n + 1) * sizeof(list->module[0]));
+		list->module[list->n++] = (struct module){
+			.list = list,
+			.path = path,
+			.needs = line ? line : path + strlen(path),
+		};
 	}
-	strv_free(list.again);
+}
+
+void init_modules(const char *transport)
+{
+	auto_free char *own_file = xasprintf(MODULES_FILE ".%s", transport);
+	struct fiber_group loaders = FIBER_GROUP_INIT;
+	struct module_list list = { .n = 0 };
+	auto_free char *common = NULL;
+	auto_free char *own = NULL;
+	struct err absent = ERR_INIT;
+
+	/* A kernel with everything built in comes without lists. */
+	if (file_read(AT_FDCWD, MODULES_FILE, MODULES_FILE_MAX, &common, NULL, &absent) == 0)
+		list_add(&list, common);
+	if (file_read(AT_FDCWD, own_file, MODULES_FILE_MAX, &own, NULL, &absent) == 0)
+		list_add(&list, own);
+	for (size_t i = 0; i < list.n; i++)
+		fiber_group_start(&loaders, "module loader", load_in_turn, &list.module[i]);
+	fiber_group_wait(&loaders);
+	free(list.module);
 }

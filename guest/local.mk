@@ -15,8 +15,11 @@ guest: husk-agent$(EXEEXT)
 install-data-local: install-guest
 install-guest:
 	@if test -e $(GUEST_IMAGE_DIR)/default; then \
-		$(MKDIR_P) "$(DESTDIR)$(datadir)/husk/guest" && \
-		cp -a $(GUEST_IMAGE_DIR)/. "$(DESTDIR)$(datadir)/husk/guest/"; \
+		name=$$(readlink $(GUEST_IMAGE_DIR)/default) && to="$(DESTDIR)$(datadir)/husk/guest" && \
+		$(MKDIR_P) "$$to" && \
+		{ test -e "$$to/$$name" || { cp -a $(GUEST_IMAGE_DIR)/$$name "$$to/.$$name.new" && \
+			mv "$$to/.$$name.new" "$$to/$$name"; }; } && \
+		ln -sfn "$$name" "$$to/.default.new" && mv -T "$$to/.default.new" "$$to/default"; \
 	fi
 
 uninstall-local:
