@@ -182,11 +182,12 @@ static void refused_before_sending(void *arg)
 static void waiter(void *arg)
 {
 	Grpc__WaitProcessRequest req;
+	const char *want = arg;
 	struct err e = ERR_INIT;
 
 	grpc__wait_process_request__init(&req);
 	assert_err(rpc_call(seen.client, DESC, "WaitProcess", NULL, &req, NULL, DEADLINE_NEVER, &e),
-		   &e, ERR_UNAVAILABLE, arg);
+		   &e, ERR_UNAVAILABLE, want);
 	seen.finished++;
 }
 
