@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hvsock \
 	tests/fuzz/fuzz_oci_spec \
+	tests/fuzz/fuzz_toml \
 	tests/fuzz/fuzz_ttrpc_request
 
 if FUZZERS
@@ -33,6 +34,10 @@ tests_fuzz_fuzz_oci_spec_SOURCES = tests/fuzz/fuzz_oci_spec.c $(fuzz_main)
 tests_fuzz_fuzz_oci_spec_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_oci_spec_LDADD = liboci.a libjson.a libprotogen.a libbase.a \
 	$(YAJL_LIBS) $(PROTOBUF_C_LIBS)
+
+tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz_toml.c $(fuzz_main)
+tests_fuzz_fuzz_toml_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_toml_LDADD = libconfig.a libbase.a
 
 tests_fuzz_fuzz_ttrpc_request_SOURCES = tests/fuzz/fuzz_ttrpc_request.c $(fuzz_main)
 tests_fuzz_fuzz_ttrpc_request_LDFLAGS = $(fuzz_ldflags)
