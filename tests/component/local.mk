@@ -27,3 +27,8 @@ tests_component_test_agent_SOURCES = tests/component/test_agent.c \
 	tests/component/agent_harness.c tests/component/agent_harness.h
 tests_component_test_agent_LDADD = librpc.a libnet.a libasync.a libproto.a libprotogen.a \
 	libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/component/test_cgroup
+TESTS += tests/component/test_cgroup
+tests_component_test_cgroup_SOURCES = tests/component/test_cgroup.c tests/component/assert.h
+tests_component_test_cgroup_LDADD = $(STAGE_TEST_LIBS)
