@@ -5,10 +5,25 @@ STAGE_UNIT_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_UNIT_TESTS = \
 	tests/unit/agent/test_cgroup \
-	tests/unit/agent/test_devices
+	tests/unit/agent/test_confine \
+	tests/unit/agent/test_devices \
+	tests/unit/agent/test_mount_attr \
+	tests/unit/agent/test_mounts \
+	tests/unit/agent/test_program \
+	tests/unit/agent/test_sysctl
 check_PROGRAMS += $(STAGE_UNIT_TESTS)
 TESTS += $(STAGE_UNIT_TESTS)
 tests_unit_agent_test_cgroup_SOURCES = tests/unit/agent/test_cgroup.c
 tests_unit_agent_test_cgroup_LDADD = $(STAGE_UNIT_LIBS)
 tests_unit_agent_test_devices_SOURCES = tests/unit/agent/test_devices.c
 tests_unit_agent_test_devices_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_confine_SOURCES = tests/unit/agent/test_confine.c
+tests_unit_agent_test_confine_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_mount_attr_SOURCES = tests/unit/agent/test_mount_attr.c
+tests_unit_agent_test_mount_attr_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_mounts_SOURCES = tests/unit/agent/test_mounts.c
+tests_unit_agent_test_mounts_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_program_SOURCES = tests/unit/agent/test_program.c
+tests_unit_agent_test_program_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_sysctl_SOURCES = tests/unit/agent/test_sysctl.c
+tests_unit_agent_test_sysctl_LDADD = $(STAGE_UNIT_LIBS)

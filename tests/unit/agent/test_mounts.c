@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where things may be mounted, what is mounted, and which devices there may be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/cgroup/root.h"
+#include "agent/container/devices.h"
+#include "agent/container/mountinfo.h"
+#include "agent/container/mounts.h"
+#include "common/base/mem.h"
+
+static void compares_paths(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		int same;
+	} cases[] = {
+		{ "/dev", "/dev", 1 },  { "/dev/", "//dev", 1 }, { "/", "", 1 },
+		{ "/dev", "/dev2", 0 }, { "/dev2", "/dev", 0 },  { "/dev/a", "/dev", 0 },
+		{ "/a/b", "/a//b", 1 }, { "/a/b", "/ab", 0 },    { "/", "/a", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(mounts_same_path(cases[i].a, cases[i].b), cases[i].same);
+}
+
+static void restricts_binds_on_proc(void **state)
+{
+	static const struct {
+		const char *path;
+		int allowed, procfs;
+	} cases[] = {
+		{ "/data", 1, 0 },         { "/proc", 1, 1 },           { "//proc/", 1, 1 },
+		{ "/proc/cpuinfo", 1, 0 }, { "/proc/net/dev", 1, 0 },   { "/proc//uptime", 1, 0 },
+		{ "/proc/sys", 0, 0 },     { "/proc/net", 0, 0 },       { "/proc/cpuinfo/x", 0, 0 },
+		{ "/process", 1, 0 },      { "/proc/self/fd/1", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool procfs;
+
+		assert_int_equal(mounts_bind_allowed(cases[i].path, &procfs), cases[i].allowed);
+		assert_int_equal(procfs, cases[i].procfs);
+	}
+}
+
+static void finds_what_is_below_the_root(void **state)
+{
+	static const char text[] = "1 0 0:1 / / rw - rootfs rootfs rw\n"
+				   "20 1 0:2 / /proc rw - proc proc rw\n"
+				   "21 20 0:3 / /proc/fs rw - autofs x rw\n"
+				   "22 1 0:4 / /with\\040space rw shared:1 - tmpfs x rw\n"
+				   "23 9 0:4 / /elsewhere rw - tmpfs x rw\n";
+	struct err e = ERR_INIT;
+	char **found = NULL;
+
+	(void)state;
+	assert_int_equal(mountinfo_parse_below_root(text, &found, &e), 0);
+	assert_int_equal(strv_len((const char *const *)found), 2);
+	assert_string_equal(found[0], "/proc");
+	assert_string_equal(found[1], "/with space");
+	strv_free(found);
+}
+
+static void takes_the_root_on_top(void **state)
+{
+	static const char text[] = "1 0 0:1 / / rw - rootfs rootfs rw\n"
+				   "20 1 0:2 / /proc rw - proc proc rw\n"
+				   "30 1 0:9 / / rw - ext4 x rw\n"
+				   "31 30 0:2 / /sys rw - sysfs x rw\n";
+	struct err e = ERR_INIT;
+	char **found = NULL;
+
+	(void)state;
+	assert_int_equal(mountinfo_parse_below_root(text, &found, &e), 0);
+	assert_int_equal(strv_len((const char *const *)found), 1);
+	assert_string_equal(found[0], "/sys");
+	strv_free(found);
+	assert_int_equal(mountinfo_parse_below_root("1 x\n", &found, &e), -1);
+}
+
+static void unescapes(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "/a\\040b\\011c\\012\\134", "/a b\tc\n\\" },
+		{ "/a\\04", "/a\\04" },
+		{ "\\", "\\" },
+		{ "/\\400", "/\\400" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *plain = mountinfo_unescape(cases[i].in);
+
+		assert_string_equal(plain, cases[i].out);
+		free(plain);
+	}
+}
+
+static void knows_types_of_devices(void **state)
+{
+	static const struct {
+		const char *name;
+		mode_t want; /* 0: refused */
+	} cases[] = {
+		{ "b", S_IFBLK }, { "c", S_IFCHR }, { "u", S_IFCHR }, { "p", S_IFIFO },
+		{ "a", 0 },       { "", 0 },        { "bc", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		mode_t type = 0;
+
+		assert_int_equal(device_type(cases[i].name, &type, &e), cases[i].want ? 0 : -1);
+		assert_int_equal(type, cases[i].want);
+	}
+}
+
+static void keeps_devices_below_dev(void **state)
+{
+	static const struct {
+		const char *path;
+		int want;
+	} cases[] = {
+		{ "/dev/null", 0 },      { "/dev/net/tun", 0 }, { "/dev", -1 }, { "/dev/", -1 },
+		{ "/dev/../etc/x", -1 }, { "/etc/null", -1 },   { "null", -1 }, { "/device", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(device_check_path(cases[i].path, &e), cases[i].want);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compares_paths),
+		cmocka_unit_test(restricts_binds_on_proc),
+		cmocka_unit_test(finds_what_is_below_the_root),
+		cmocka_unit_test(takes_the_root_on_top),
+		cmocka_unit_test(unescapes),
+		cmocka_unit_test(knows_types_of_devices),
+		cmocka_unit_test(keeps_devices_below_dev),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
