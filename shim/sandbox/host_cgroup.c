@@ -71,7 +71,7 @@ char *host_cgroup_path(const char *cgroups_path, struct err *e)
 	} else {
 		buf_addf(&b, "%s%s", cgroups_path[0] == '/' ? "" : "/", cgroups_path);
 	}
-	if (b.len == 0 || !path_is_clean(b.data) || strchr(b.data, '\n')) {
+	if (b.len <= 1 || !path_is_clean(b.data) || strchr(b.data, '\n')) {
 		err_set(e, ERR_INVALID, "cgroupsPath '%.200s' is no path", cgroups_path);
 		return NULL;
 	}

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
-	tests/unit/shim/test_stdio
+	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_spec_guest \
+	tests/unit/shim/test_stdio \
+	tests/unit/shim/test_storage
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
@@ -9,5 +12,14 @@ sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotoge
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
 
+tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
+tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c
+tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
+
 tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(agent_peer_files)
 tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
+
+tests_unit_shim_test_storage_SOURCES = tests/unit/shim/test_storage.c
+tests_unit_shim_test_storage_LDADD = libshimstorage.a $(sandbox_test_common)
