@@ -143,11 +143,27 @@ static const char *line_before(const struct console *c, size_t end)
 	return c->ring.data + at;
 }
 
+/*
+ * Where the interesting part ends: behind a kernel's reason for its panic, if there is one. Of what
+ * follows it, registers and a call trace, one line of an error has no use.
+ */
+static size_t telling_end(const struct console *c)
+{
+	static const char panic[] = "Kernel panic - not syncing";
+
+	for (size_t at = 0; at < c->ring.len; at += strlen(c->ring.data + at) + 1)
+		if (strstr(c->ring.data + at, panic))
+			return at + strlen(c->ring.data + at) + 1;
+	return c->ring.len;
+}
+
 void console_tail(const struct console *c, size_t max, struct buf *out)
 {
 	static const char joint[] = " | ";
-	size_t begin = c->ring.len;
-	size_t used = c->line_len;
+	size_t end = telling_end(c);
+	size_t unfinished = end == c->ring.len ? c->line_len : 0;
+	size_t begin = end;
+	size_t used = unfinished;
 	size_t start = out->len;
 	bool first = true;
 
@@ -160,16 +176,16 @@ void console_tail(const struct console *c, size_t max, struct buf *out)
 		used += n;
 		begin = (size_t)(l - c->ring.data);
 	}
-	for (size_t at = begin; at < c->ring.len; at += strlen(c->ring.data + at) + 1) {
+	for (size_t at = begin; at < end; at += strlen(c->ring.data + at) + 1) {
 		const char *l = c->ring.data + at;
 		size_t n = strlen(l);
 
 		buf_addf(out, "%s%.*s", first ? "" : joint, (int)(n < max ? n : max), l);
 		first = false;
 	}
-	if (c->line_len > 0)
+	if (unfinished > 0)
 		buf_addf(out, "%s%.*s", first ? "" : joint,
-			 (int)(c->line_len < max ? c->line_len : max), c->line);
+			 (int)(unfinished < max ? unfinished : max), c->line);
 
 	/* The unfinished line was not looked at yet, and a cut may have split a character. */
 	if (out->len > start) {

@@ -39,7 +39,8 @@ void console_done(struct console *c);
 
 /*
  * As many of the last lines as fit into `max` bytes, oldest first, joined by " | ", appended to
- * `out`; the unfinished one counts. Nothing if nothing was written.
+ * `out`; the unfinished one counts. Nothing if nothing was written. Where a Linux kernel panicked
+ * the line with its reason is the last.
  */
 void console_tail(const struct console *c, size_t max, struct buf *out);
 

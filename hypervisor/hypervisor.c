@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "hypervisor/driver.h"
+#include "hypervisor/record.h"
 
 #define DEATH_RATTLE_MS 100 /* from a failed step to the news that the VMM is dead */
 #define OUTPUT_TAIL_MAX 600 /* bytes of one process's output in an error */
@@ -113,6 +114,13 @@ static void explain(struct hv *hv, struct err *e)
 		(void)err_append(e, "%s", words);
 }
 
+static void remove_records(void *arg)
+{
+	const struct hv *hv = arg;
+
+	records_remove(hv->spec.run_dir);
+}
+
 int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, struct err *e)
 {
 	const struct hv_ops *ops = hv_ops_find(spec->config->runtime.hypervisor_name, e);
@@ -121,6 +129,7 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 	if (!ops)
 		return -1;
 	hv = hv_new(ops, spec);
+	undo_push(&hv->teardown, "process records", remove_records, hv);
 	if (run_steps(hv, d, e) < 0) {
 		explain(hv, e);
 		hv_free(hv);

@@ -63,6 +63,13 @@ int records_write(const char *run_dir, const struct record *list, size_t n, stru
 	return file_replace(dir, RECORDS_FILE, text, strlen(text), e);
 }
 
+void records_remove(const char *run_dir)
+{
+	auto_free char *path = xasprintf("%s/" RECORDS_FILE, run_dir);
+
+	(void)unlink(path);
+}
+
 static int read_one(const struct json *v, struct record *ret)
 {
 	const char *name = json_string(json_get(v, "name"));
@@ -151,8 +158,10 @@ int hv_clean_up(const char *run_dir, struct err *e)
 		if (end_one(&list[i], d, &one) < 0 && first.code == ERR_NONE)
 			first = one;
 	}
-	if (first.code == ERR_NONE)
+	if (first.code == ERR_NONE) {
+		records_remove(run_dir);
 		return 0;
+	}
 	*e = first;
 	return -1;
 }

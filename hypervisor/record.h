@@ -31,6 +31,8 @@ int record_start_time(pid_t pid, uint64_t *ret) must_check;
 int records_write(const char *run_dir, const struct record *list, size_t n, struct err *e)
 	must_check;
 
+void records_remove(const char *run_dir);
+
 /* The number of records, at most RECORDS_MAX; 0 if there is no file. */
 int records_read(const char *run_dir, struct record list[static RECORDS_MAX], struct err *e)
 	must_check;

@@ -84,7 +84,7 @@ static void add_hygiene(char ***args, const struct config *c)
 {
 	add(args, "-nodefaults", NULL);
 	add(args, "-no-user-config", NULL);
-	add(args, "-nographic", NULL);
+	add(args, "-display", "none"); /* -nographic makes the firmware talk on the console */
 	add(args, "-no-reboot", NULL);
 	add(args, "-S", NULL); /* the guest runs when all that can fail before has not */
 	add(args, "-rtc", "base=utc,driftfix=slew,clock=host");

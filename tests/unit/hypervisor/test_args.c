@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QEMU's command line against golden files: one argument a line. HUSK_GOLDEN_WRITE=1 in the
+ * environment writes them anew; look at the difference before you commit it.
+ */
+#include "tests/lib/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "hypervisor/qemu/args.h"
+
+#define TEXT(s) ((char *)(uintptr_t)(s))
+
+static struct config base_config(void)
+{
+	return (struct config){
+		.hypervisor = {
+			.path = TEXT("/usr/bin/qemu-system-x86_64"),
+			.kernel_params = TEXT(""),
+			.machine_type = TEXT("q35"),
+			.machine_accelerators = TEXT(""),
+			.cpu_features = TEXT(""),
+			.virtio_fs_queue_size = 1024,
+			.entropy_source = TEXT("/dev/urandom"),
+			.seccompsandbox = TEXT(""),
+		},
+	};
+}
+
+static struct qemu_choices base_choices(void)
+{
+	return (struct qemu_choices){
+		.sandbox_id = "4f2a",
+		.kernel = "/g/vmlinux",
+		.initrd = "/g/initrd.img",
+		.firmware = "",
+		.accel = CONFIG_ACCEL_TCG,
+		.transport = CONFIG_TRANSPORT_SERIAL,
+		.vcpus = 1,
+		.memory_mib = 256,
+	};
+}
+
+static void compare(const char *name, const struct qemu_choices *q, const struct config *c)
+{
+	auto_free char *path = xasprintf("%s/tests/unit/hypervisor/golden/%s.args",
+					 getenv("srcdir") ? getenv("srcdir") : ".", name);
+	auto_strv char **args = qemu_args(q, c);
+	auto_buf struct buf got = BUF_INIT;
+	auto_free char *want = NULL;
+	struct err e = ERR_INIT;
+
+	for (char **a = args; *a; a++)
+		buf_addf(&got, "%s\n", *a);
+	if (getenv("HUSK_GOLDEN_WRITE")) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+		assert_true(fd >= 0);
+		assert_int_equal(write_all(fd, got.data, got.len), 0);
+		(void)close(fd);
+	}
+	assert_ok(file_read(AT_FDCWD, path, 65536, &want, NULL, &e), &e);
+	assert_string_equal(got.data, want);
+}
+
+static void test_smallest(void **state)
+{
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	compare("smallest", &q, &c);
+}
+
+static void test_vsock_kvm_share(void **state)
+{
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	c.hypervisor.cpu_features = TEXT("pmu=off");
+	c.hypervisor.machine_accelerators = TEXT("kernel_irqchip=split");
+	c.hypervisor.seccompsandbox = TEXT("on,obsolete=deny,spawn=deny");
+	q.accel = CONFIG_ACCEL_KVM;
+	q.transport = CONFIG_TRANSPORT_VSOCK;
+	q.guest_cid = 4000000000u;
+	q.vcpus = 4;
+	q.memory_mib = 2048;
+	q.share = true;
+	compare("vsock-kvm-share", &q, &c);
+}
+
+static void test_hybrid_vsock_debug(void **state)
+{
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	c.hypervisor.enable_debug = true;
+	c.hypervisor.kernel_params = TEXT("panic=5 quiet=no");
+	c.hypervisor.entropy_source = TEXT("/odd,name");
+	c.agent.enable_debug = true;
+	c.agent.container_pipe_size = 65536;
+	q.transport = CONFIG_TRANSPORT_HVSOCK;
+	q.debug_console = true;
+	q.firmware = "/fw.rom";
+	compare("hybrid-vsock-debug", &q, &c);
+}
+
+static void test_serial_debug_share(void **state)
+{
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	c.hypervisor.machine_type = TEXT("microvm");
+	q.debug_console = true;
+	q.share = true;
+	compare("serial-debug-share", &q, &c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_vsock_kvm_share),
+		cmocka_unit_test(test_hybrid_vsock_debug),
+		cmocka_unit_test(test_serial_debug_share),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
