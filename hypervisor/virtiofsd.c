@@ -58,6 +58,18 @@ static void add_formatted(char ***args, char *arg_owned)
 	free(arg_owned);
 }
 
+/*
+ * Submounts are announced in any case: the share is full of them, and without it files of different
+ * file systems show up in the guest with the same device and inode number. The Rust one does not
+ * take the option twice, the C one not at all in this form.
+ */
+static void add_extra(char ***args, const struct config_hypervisor *c)
+{
+	for (char **a = c->virtio_fs_extra_args; a && *a; a++)
+		if (strcmp(*a, "--announce-submounts") != 0)
+			strv_add(args, *a);
+}
+
 static char **c_args(const char *path, const char *share_dir, int fd,
 		     const struct config_hypervisor *c)
 {
@@ -69,12 +81,8 @@ static char **c_args(const char *path, const char *share_dir, int fd,
 	add_option(&args, "-o", xasprintf("source=%s", share_dir));
 	add_option(&args, "-o", xasprintf("cache=%s", c_cache_mode(c->virtio_fs_cache)));
 	add_option(&args, "-o", xasprintf("log_level=%s", c->enable_debug ? "info" : "warn"));
-	for (char **a = c->virtio_fs_extra_args; a && *a; a++) {
-		if (strcmp(*a, "--announce-submounts") == 0)
-			add_option(&args, "-o", xstrdup("announce_submounts"));
-		else
-			strv_add(&args, *a);
-	}
+	add_option(&args, "-o", xstrdup("announce_submounts"));
+	add_extra(&args, c);
 	return args;
 }
 
@@ -88,8 +96,8 @@ static char **rust_args(const char *path, const char *share_dir, int fd,
 	add_formatted(&args, xasprintf("--shared-dir=%s", share_dir));
 	add_formatted(&args, xasprintf("--cache=%s", c->virtio_fs_cache));
 	add_formatted(&args, xasprintf("--log-level=%s", c->enable_debug ? "info" : "warn"));
-	for (char **a = c->virtio_fs_extra_args; a && *a; a++)
-		strv_add(&args, *a);
+	strv_add(&args, "--announce-submounts");
+	add_extra(&args, c);
 	return args;
 }
 

@@ -23,8 +23,7 @@ int virtiofsd_kind_of(const char *version, enum virtiofsd_kind *ret, struct err 
 
 /*
  * NULL-terminated, for strv_free(). socket_fd: number, in the daemon, of its listening socket.
- * virtio_fs_extra_args go along as they are, but for `--announce-submounts`, which the C one calls
- * `-o announce_submounts`.
+ * virtio_fs_extra_args go along as they are, but for `--announce-submounts`, which is always on.
  */
 char **virtiofsd_args(enum virtiofsd_kind kind, const char *path, const char *share_dir,
 		      int socket_fd, const struct config_hypervisor *c) must_check;

@@ -38,24 +38,24 @@ static const struct args_case args_cases[] = {
 	  "auto",
 	  { NULL },
 	  false,
-	  "/d --fd=3 -f -o source=/s -o cache=auto -o log_level=warn" },
+	  "/d --fd=3 -f -o source=/s -o cache=auto -o log_level=warn -o announce_submounts" },
 	{ VIRTIOFSD_C,
 	  "never",
 	  { "--thread-pool-size=1", "--announce-submounts" },
 	  true,
-	  "/d --fd=3 -f -o source=/s -o cache=none -o log_level=info --thread-pool-size=1 "
-	  "-o announce_submounts" },
+	  "/d --fd=3 -f -o source=/s -o cache=none -o log_level=info "
+	  "-o announce_submounts --thread-pool-size=1" },
 	{ VIRTIOFSD_C,
 	  "metadata",
 	  { NULL },
 	  false,
-	  "/d --fd=3 -f -o source=/s -o cache=none -o log_level=warn" },
+	  "/d --fd=3 -f -o source=/s -o cache=none -o log_level=warn -o announce_submounts" },
 	{ VIRTIOFSD_RUST,
 	  "metadata",
 	  { "--thread-pool-size=1", "--announce-submounts" },
 	  false,
-	  "/d --fd=3 --shared-dir=/s --cache=metadata --log-level=warn --thread-pool-size=1 "
-	  "--announce-submounts" },
+	  "/d --fd=3 --shared-dir=/s --cache=metadata --log-level=warn "
+	  "--announce-submounts --thread-pool-size=1" },
 };
 
 static void test_args(void **state)
