@@ -161,6 +161,22 @@ static char *guest_file(const struct config *c, const char *configured, const ch
 	return xasprintf("%s/%s/%s", c->runtime.guest_dir, image, name);
 }
 
+/*
+ * qboot, where it was installed with this QEMU: it does only what starting a kernel takes and is
+ * some 80 ms quicker than SeaBIOS when the guest's CPU is emulated. "" if it is not there. For free().
+ */
+static char *find_firmware(const struct config *c)
+{
+	const char *path = c->hypervisor.path;
+	const char *bin = strstr(path, "/bin/");
+	auto_free char *qboot = NULL;
+
+	if (!bin || strncmp(c->hypervisor.machine_type, "q35", strlen("q35")) != 0)
+		return xstrdup("");
+	qboot = xasprintf("%.*s/share/qemu/qboot.rom", (int)(bin - path), path);
+	return access(qboot, R_OK) == 0 ? take_ptr(qboot) : xstrdup("");
+}
+
 static int check_file(const char *what, const char *path, int mode, struct err *e)
 {
 	if (access(path, mode) < 0)
@@ -324,9 +340,10 @@ static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct 
 	const struct config *c = hv->spec.config;
 	auto_free char *kernel = guest_file(c, c->hypervisor.kernel, "vmlinux");
 	auto_free char *initrd = guest_file(c, c->hypervisor.initrd, "initrd.img");
+	auto_free char *firmware = find_firmware(c);
 	auto_host_facts struct host_facts facts = { 0 };
 	struct qemu_choices ch = {
-		.sandbox_id = hv->spec.id, .kernel = kernel, .initrd = initrd, .firmware = ""
+		.sandbox_id = hv->spec.id, .kernel = kernel, .initrd = initrd, .firmware = firmware
 	};
 	struct qemu *q;
 	int r;
