@@ -4,7 +4,7 @@
 
 #include "common/base/mem.h"
 
-void *message_new(const ProtobufCMessageDescriptor *type)
+void *oci_message_new(const ProtobufCMessageDescriptor *type)
 {
 	void *m = xcalloc(1, type->sizeof_message);
 
@@ -12,7 +12,7 @@ void *message_new(const ProtobufCMessageDescriptor *type)
 	return m;
 }
 
-void *message_array(const ProtobufCMessageDescriptor *type, size_t n)
+void *oci_message_array(const ProtobufCMessageDescriptor *type, size_t n)
 {
 	void **array;
 
@@ -20,17 +20,17 @@ void *message_array(const ProtobufCMessageDescriptor *type, size_t n)
 		return NULL;
 	array = xcalloc(n, sizeof(*array));
 	for (size_t i = 0; i < n; i++)
-		array[i] = message_new(type);
+		array[i] = oci_message_new(type);
 	return array;
 }
 
-void message_set(char **field, const char *s)
+void oci_message_set(char **field, const char *s)
 {
 	if (s)
 		*field = xstrdup(s);
 }
 
-void message_set_strings(char ***field, size_t *n_field, char *const *strings)
+void oci_message_set_strings(char ***field, size_t *n_field, char *const *strings)
 {
 	size_t n = 0;
 

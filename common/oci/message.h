@@ -9,15 +9,15 @@
 /* Building messages of which every part is from malloc(). For the files of this directory only. */
 
 /* A new message with its fields at their defaults. */
-void *message_new(const ProtobufCMessageDescriptor *type) must_check;
+void *oci_message_new(const ProtobufCMessageDescriptor *type) must_check;
 
 /* n of them behind an array of pointers, as repeated fields are kept. NULL for none. */
-void *message_array(const ProtobufCMessageDescriptor *type, size_t n) must_check;
+void *oci_message_array(const ProtobufCMessageDescriptor *type, size_t n) must_check;
 
 /* Copy a string into a field; NULL leaves it at its default. */
-void message_set(char **field, const char *s);
+void oci_message_set(char **field, const char *s);
 
 /* Copy NULL-terminated strings (or NULL) into a repeated field. */
-void message_set_strings(char ***field, size_t *n_field, char *const *strings);
+void oci_message_set_strings(char ***field, size_t *n_field, char *const *strings);
 
 #endif

@@ -7,7 +7,7 @@
 
 static Grpc__User *convert_user(const struct oci_user *from)
 {
-	Grpc__User *m = message_new(&grpc__user__descriptor);
+	Grpc__User *m = oci_message_new(&grpc__user__descriptor);
 
 	m->uid = from->uid;
 	m->gid = from->gid;
@@ -16,74 +16,74 @@ static Grpc__User *convert_user(const struct oci_user *from)
 		m->additionalgids =
 			xmemdup(from->additional_gids, from->n_additional_gids * sizeof(uint32_t));
 	}
-	message_set(&m->username, from->username);
+	oci_message_set(&m->username, from->username);
 	return m;
 }
 
 static Grpc__LinuxCapabilities *convert_capabilities(const struct oci_capabilities *from)
 {
-	Grpc__LinuxCapabilities *m = message_new(&grpc__linux_capabilities__descriptor);
+	Grpc__LinuxCapabilities *m = oci_message_new(&grpc__linux_capabilities__descriptor);
 
-	message_set_strings(&m->bounding, &m->n_bounding, from->bounding);
-	message_set_strings(&m->effective, &m->n_effective, from->effective);
-	message_set_strings(&m->inheritable, &m->n_inheritable, from->inheritable);
-	message_set_strings(&m->permitted, &m->n_permitted, from->permitted);
-	message_set_strings(&m->ambient, &m->n_ambient, from->ambient);
+	oci_message_set_strings(&m->bounding, &m->n_bounding, from->bounding);
+	oci_message_set_strings(&m->effective, &m->n_effective, from->effective);
+	oci_message_set_strings(&m->inheritable, &m->n_inheritable, from->inheritable);
+	oci_message_set_strings(&m->permitted, &m->n_permitted, from->permitted);
+	oci_message_set_strings(&m->ambient, &m->n_ambient, from->ambient);
 	return m;
 }
 
 Grpc__Process *oci_process_to_agent(const struct oci_process *p)
 {
-	Grpc__Process *m = message_new(&grpc__process__descriptor);
+	Grpc__Process *m = oci_message_new(&grpc__process__descriptor);
 
 	m->terminal = p->terminal;
 	if (p->has_console_size) {
-		m->consolesize = message_new(&grpc__box__descriptor);
+		m->consolesize = oci_message_new(&grpc__box__descriptor);
 		m->consolesize->height = p->console_size.height;
 		m->consolesize->width = p->console_size.width;
 	}
 	m->user = convert_user(&p->user);
-	message_set_strings(&m->args, &m->n_args, p->args);
-	message_set_strings(&m->env, &m->n_env, p->env);
-	message_set(&m->cwd, p->cwd);
+	oci_message_set_strings(&m->args, &m->n_args, p->args);
+	oci_message_set_strings(&m->env, &m->n_env, p->env);
+	oci_message_set(&m->cwd, p->cwd);
 	if (p->capabilities)
 		m->capabilities = convert_capabilities(p->capabilities);
 	m->n_rlimits = p->n_rlimits;
-	m->rlimits = message_array(&grpc__posixrlimit__descriptor, p->n_rlimits);
+	m->rlimits = oci_message_array(&grpc__posixrlimit__descriptor, p->n_rlimits);
 	for (size_t i = 0; i < p->n_rlimits; i++) {
-		message_set(&m->rlimits[i]->type, p->rlimits[i].type);
+		oci_message_set(&m->rlimits[i]->type, p->rlimits[i].type);
 		m->rlimits[i]->hard = p->rlimits[i].hard;
 		m->rlimits[i]->soft = p->rlimits[i].soft;
 	}
 	m->nonewprivileges = p->no_new_privileges;
-	message_set(&m->apparmorprofile, p->apparmor_profile);
+	oci_message_set(&m->apparmorprofile, p->apparmor_profile);
 	m->oomscoreadj = p->oom_score_adj;
-	message_set(&m->selinuxlabel, p->selinux_label);
+	oci_message_set(&m->selinuxlabel, p->selinux_label);
 	return m;
 }
 
 static void convert_mounts(Grpc__Spec *m, const struct oci_spec *s)
 {
 	m->n_mounts = s->n_mounts;
-	m->mounts = message_array(&grpc__mount__descriptor, s->n_mounts);
+	m->mounts = oci_message_array(&grpc__mount__descriptor, s->n_mounts);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		Grpc__Mount *to = m->mounts[i];
 
-		message_set(&to->destination, s->mounts[i].destination);
-		message_set(&to->source, s->mounts[i].source);
-		message_set(&to->type, s->mounts[i].type);
-		message_set_strings(&to->options, &to->n_options, s->mounts[i].options);
+		oci_message_set(&to->destination, s->mounts[i].destination);
+		oci_message_set(&to->source, s->mounts[i].source);
+		oci_message_set(&to->type, s->mounts[i].type);
+		oci_message_set_strings(&to->options, &to->n_options, s->mounts[i].options);
 	}
 }
 
 static Grpc__Hook **convert_hook_list(const struct oci_hook *from, size_t n, size_t *ret_n)
 {
-	Grpc__Hook **m = message_array(&grpc__hook__descriptor, n);
+	Grpc__Hook **m = oci_message_array(&grpc__hook__descriptor, n);
 
 	for (size_t i = 0; i < n; i++) {
-		message_set(&m[i]->path, from[i].path);
-		message_set_strings(&m[i]->args, &m[i]->n_args, from[i].args);
-		message_set_strings(&m[i]->env, &m[i]->n_env, from[i].env);
+		oci_message_set(&m[i]->path, from[i].path);
+		oci_message_set_strings(&m[i]->args, &m[i]->n_args, from[i].args);
+		oci_message_set_strings(&m[i]->env, &m[i]->n_env, from[i].env);
 		m[i]->timeout = from[i].timeout;
 	}
 	*ret_n = n;
@@ -92,7 +92,7 @@ static Grpc__Hook **convert_hook_list(const struct oci_hook *from, size_t n, siz
 
 static Grpc__Hooks *convert_hooks(const struct oci_hooks *from)
 {
-	Grpc__Hooks *m = message_new(&grpc__hooks__descriptor);
+	Grpc__Hooks *m = oci_message_new(&grpc__hooks__descriptor);
 
 	m->prestart = convert_hook_list(from->prestart, from->n_prestart, &m->n_prestart);
 	m->poststart = convert_hook_list(from->poststart, from->n_poststart, &m->n_poststart);
@@ -114,7 +114,7 @@ static bool any_hooks(const struct oci_hooks *h)
 
 static Grpc__LinuxIDMapping **convert_id_mappings(const struct oci_id_mapping *from, size_t n)
 {
-	Grpc__LinuxIDMapping **m = message_array(&grpc__linux_idmapping__descriptor, n);
+	Grpc__LinuxIDMapping **m = oci_message_array(&grpc__linux_idmapping__descriptor, n);
 
 	for (size_t i = 0; i < n; i++) {
 		m[i]->hostid = from[i].host_id;
@@ -127,13 +127,13 @@ static Grpc__LinuxIDMapping **convert_id_mappings(const struct oci_id_mapping *f
 static void convert_devices(Grpc__Linux *m, const struct oci_linux *l)
 {
 	m->n_devices = l->n_devices;
-	m->devices = message_array(&grpc__linux_device__descriptor, l->n_devices);
+	m->devices = oci_message_array(&grpc__linux_device__descriptor, l->n_devices);
 	for (size_t i = 0; i < l->n_devices; i++) {
 		const struct oci_device *from = &l->devices[i];
 		Grpc__LinuxDevice *to = m->devices[i];
 
-		message_set(&to->path, from->path);
-		message_set(&to->type, from->type);
+		oci_message_set(&to->path, from->path);
+		oci_message_set(&to->type, from->type);
 		to->major = from->major;
 		to->minor = from->minor;
 		to->filemode = from->file_mode;
@@ -144,31 +144,31 @@ static void convert_devices(Grpc__Linux *m, const struct oci_linux *l)
 
 static void convert_syscall(Grpc__LinuxSyscall *m, const struct oci_syscall *from)
 {
-	message_set_strings(&m->names, &m->n_names, from->names);
-	message_set(&m->action, from->action);
+	oci_message_set_strings(&m->names, &m->n_names, from->names);
+	oci_message_set(&m->action, from->action);
 	if (from->has_errno_ret) {
 		m->errno_ret_case = GRPC__LINUX_SYSCALL__ERRNO_RET_ERRNORET;
 		m->errnoret = from->errno_ret;
 	}
 	m->n_args = from->n_args;
-	m->args = message_array(&grpc__linux_seccomp_arg__descriptor, from->n_args);
+	m->args = oci_message_array(&grpc__linux_seccomp_arg__descriptor, from->n_args);
 	for (size_t i = 0; i < from->n_args; i++) {
 		m->args[i]->index = from->args[i].index;
 		m->args[i]->value = from->args[i].value;
 		m->args[i]->valuetwo = from->args[i].value_two;
-		message_set(&m->args[i]->op, from->args[i].op);
+		oci_message_set(&m->args[i]->op, from->args[i].op);
 	}
 }
 
 static Grpc__LinuxSeccomp *convert_seccomp(const struct oci_seccomp *from)
 {
-	Grpc__LinuxSeccomp *m = message_new(&grpc__linux_seccomp__descriptor);
+	Grpc__LinuxSeccomp *m = oci_message_new(&grpc__linux_seccomp__descriptor);
 
-	message_set(&m->defaultaction, from->default_action);
-	message_set_strings(&m->architectures, &m->n_architectures, from->architectures);
-	message_set_strings(&m->flags, &m->n_flags, from->flags);
+	oci_message_set(&m->defaultaction, from->default_action);
+	oci_message_set_strings(&m->architectures, &m->n_architectures, from->architectures);
+	oci_message_set_strings(&m->flags, &m->n_flags, from->flags);
 	m->n_syscalls = from->n_syscalls;
-	m->syscalls = message_array(&grpc__linux_syscall__descriptor, from->n_syscalls);
+	m->syscalls = oci_message_array(&grpc__linux_syscall__descriptor, from->n_syscalls);
 	for (size_t i = 0; i < from->n_syscalls; i++)
 		convert_syscall(m->syscalls[i], &from->syscalls[i]);
 	return m;
@@ -176,56 +176,56 @@ static Grpc__LinuxSeccomp *convert_seccomp(const struct oci_seccomp *from)
 
 static Grpc__Linux *convert_linux(const struct oci_linux *l)
 {
-	Grpc__Linux *m = message_new(&grpc__linux__descriptor);
+	Grpc__Linux *m = oci_message_new(&grpc__linux__descriptor);
 
 	m->n_uidmappings = l->n_uid_mappings;
 	m->uidmappings = convert_id_mappings(l->uid_mappings, l->n_uid_mappings);
 	m->n_gidmappings = l->n_gid_mappings;
 	m->gidmappings = convert_id_mappings(l->gid_mappings, l->n_gid_mappings);
 	m->n_sysctl = l->sysctl.n;
-	m->sysctl = message_array(&grpc__linux__sysctl_entry__descriptor, l->sysctl.n);
+	m->sysctl = oci_message_array(&grpc__linux__sysctl_entry__descriptor, l->sysctl.n);
 	for (size_t i = 0; i < l->sysctl.n; i++) {
-		message_set(&m->sysctl[i]->key, l->sysctl.pairs[i].key);
-		message_set(&m->sysctl[i]->value, l->sysctl.pairs[i].value);
+		oci_message_set(&m->sysctl[i]->key, l->sysctl.pairs[i].key);
+		oci_message_set(&m->sysctl[i]->value, l->sysctl.pairs[i].value);
 	}
 	if (l->resources)
 		m->resources = oci_resources_to_agent(l->resources);
-	message_set(&m->cgroupspath, l->cgroups_path);
+	oci_message_set(&m->cgroupspath, l->cgroups_path);
 	m->n_namespaces = l->n_namespaces;
-	m->namespaces = message_array(&grpc__linux_namespace__descriptor, l->n_namespaces);
+	m->namespaces = oci_message_array(&grpc__linux_namespace__descriptor, l->n_namespaces);
 	for (size_t i = 0; i < l->n_namespaces; i++) {
-		message_set(&m->namespaces[i]->type, l->namespaces[i].type);
-		message_set(&m->namespaces[i]->path, l->namespaces[i].path);
+		oci_message_set(&m->namespaces[i]->type, l->namespaces[i].type);
+		oci_message_set(&m->namespaces[i]->path, l->namespaces[i].path);
 	}
 	convert_devices(m, l);
 	if (l->seccomp)
 		m->seccomp = convert_seccomp(l->seccomp);
-	message_set(&m->rootfspropagation, l->rootfs_propagation);
-	message_set_strings(&m->maskedpaths, &m->n_maskedpaths, l->masked_paths);
-	message_set_strings(&m->readonlypaths, &m->n_readonlypaths, l->readonly_paths);
-	message_set(&m->mountlabel, l->mount_label);
+	oci_message_set(&m->rootfspropagation, l->rootfs_propagation);
+	oci_message_set_strings(&m->maskedpaths, &m->n_maskedpaths, l->masked_paths);
+	oci_message_set_strings(&m->readonlypaths, &m->n_readonlypaths, l->readonly_paths);
+	oci_message_set(&m->mountlabel, l->mount_label);
 	return m;
 }
 
 Grpc__Spec *oci_spec_to_agent(const struct oci_spec *s)
 {
-	Grpc__Spec *m = message_new(&grpc__spec__descriptor);
+	Grpc__Spec *m = oci_message_new(&grpc__spec__descriptor);
 
-	message_set(&m->version, s->version);
+	oci_message_set(&m->version, s->version);
 	m->process = oci_process_to_agent(s->process);
-	m->root = message_new(&grpc__root__descriptor);
-	message_set(&m->root->path, s->root->path);
+	m->root = oci_message_new(&grpc__root__descriptor);
+	oci_message_set(&m->root->path, s->root->path);
 	m->root->readonly = s->root->readonly;
-	message_set(&m->hostname, s->hostname);
+	oci_message_set(&m->hostname, s->hostname);
 	convert_mounts(m, s);
 	if (any_hooks(&s->hooks))
 		m->hooks = convert_hooks(&s->hooks);
 	m->n_annotations = s->annotations.n;
 	m->annotations =
-		message_array(&grpc__spec__annotations_entry__descriptor, s->annotations.n);
+		oci_message_array(&grpc__spec__annotations_entry__descriptor, s->annotations.n);
 	for (size_t i = 0; i < s->annotations.n; i++) {
-		message_set(&m->annotations[i]->key, s->annotations.pairs[i].key);
-		message_set(&m->annotations[i]->value, s->annotations.pairs[i].value);
+		oci_message_set(&m->annotations[i]->key, s->annotations.pairs[i].key);
+		oci_message_set(&m->annotations[i]->value, s->annotations.pairs[i].value);
 	}
 	m->linux = convert_linux(&s->linux);
 	return m;
