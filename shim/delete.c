@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `delete`: containerd runs it after every teardown, ordinary or not (containerd-shim.md 1.13). It is
+ * quick, works without the server, and touches the sandbox only if that is the task's own: the tasks
+ * of a pod share one.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/async/deadline.h"
+#include "common/base/fd.h"
+#include "common/base/id.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "hypervisor/record.h"
+#include "shim/address.h"
+#include "shim/bundle.h"
+#include "shim/command.h"
+#include "shim/record.h"
+#include "shim/sandbox/sandbox.h"
+#include "task.pb-c.h"
+
+#define STATUS_KILLED    137u /* 128 + SIGKILL, as runc's and Kata's shims answer */
+#define SERVER_LEAVES_MS 300  /* for a server that is just ending by itself */
+#define SERVER_DIES_MS   300
+#define ROOTFS_LAYERS    16 /* mounts over each other at one place */
+
+/* A server that lives on holds what is to be removed. Without one there is nothing to do. */
+static void end_server(const struct shim_record_found *r)
+{
+	auto_close int pidfd = -1;
+	struct pollfd ended = { .events = POLLIN };
+	uint64_t start_time;
+
+	if (r->shim_pid <= 0)
+		return;
+	pidfd = (int)syscall(SYS_pidfd_open, r->shim_pid, 0);
+	if (pidfd < 0)
+		return;
+	/* After the pidfd was opened: now the number cannot pass on to another process unseen. */
+	if (record_start_time(r->shim_pid, &start_time) < 0 || start_time != r->shim_start_time)
+		return;
+	ended.fd = pidfd;
+	if (poll(&ended, 1, SERVER_LEAVES_MS) != 0)
+		return;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+		(void)poll(&ended, 1, SERVER_DIES_MS);
+}
+
+static int clean_up_sandbox(const char *state_dir, const char *id, const char *ns, pid_t *ret_pid,
+			    struct err *e)
+{
+	struct shim_record_found record = { .ns = NULL };
+	struct err why = ERR_INIT;
+	int found = record_read(state_dir, id, &record, &why);
+	auto_free char *record_ns = record.ns;
+
+	if (found < 0)
+		log_debug("%s", why.text);
+	/* Another namespace's sandbox of the same name is none of ours. */
+	if (found > 0 && strcmp(record_ns, ns) != 0)
+		return 0;
+	if (found > 0)
+		*ret_pid = record.vmm_pid;
+	why = ERR_INIT;
+	if (sandbox_clean_up(state_dir, id, &why) == 0)
+		return 0;
+	if (why.code == ERR_STATE && found > 0) {
+		end_server(&record);
+		return sandbox_clean_up(state_dir, id, e);
+	}
+	*e = why;
+	return -1;
+}
+
+/* What containerd mounted there it unmounts itself; what a crash of ours left it would trip over. */
+static void unmount_rootfs(const char *bundle)
+{
+	auto_free char *rootfs = path_join(bundle, "rootfs");
+
+	for (int i = 0; i < ROOTFS_LAYERS; i++)
+		if (umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return;
+}
+
+static int print_answer(pid_t pid, struct err *e)
+{
+	Containerd__Task__V2__DeleteResponse answer;
+	Google__Protobuf__Timestamp at;
+	auto_free uint8_t *bytes = NULL;
+	struct timespec now;
+	size_t len;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	google__protobuf__timestamp__init(&at);
+	at.seconds = now.tv_sec;
+	at.nanos = (int32_t)now.tv_nsec;
+	containerd__task__v2__delete_response__init(&answer);
+	answer.pid = (uint32_t)pid;
+	answer.exit_status = STATUS_KILLED;
+	answer.exited_at = &at;
+
+	len = containerd__task__v2__delete_response__get_packed_size(&answer);
+	bytes = xmalloc(len);
+	(void)containerd__task__v2__delete_response__pack(&answer, bytes);
+	if (write_all(STDOUT_FILENO, bytes, len) < 0)
+		return err_sys(e, errno, "write the answer");
+	return 0;
+}
+
+int command_delete(const struct shim_args *args, struct err *e)
+{
+	auto_free char *bundle = args->bundle[0] ? xstrdup(args->bundle) : getcwd(NULL, 0);
+	auto_free char *group = NULL, *state_dir = NULL, *socket = NULL;
+	struct err why = ERR_INIT;
+	pid_t pid = 0;
+
+	log_set_level(LOG_LEVEL_WARN);
+	if (!bundle)
+		return err_sys(e, errno, "working directory");
+	if (id_check("task id", args->id, e) < 0)
+		return -1;
+	/* A bundle that is half gone still names its sandbox by its own id. */
+	if (bundle_group_id(bundle, args->id, &group, &why) < 0)
+		group = xstrdup(args->id);
+
+	if (strcmp(group, args->id) == 0) {
+		state_dir = record_find_state_dir(bundle);
+		if (clean_up_sandbox(state_dir, args->id, args->ns, &pid, e) < 0)
+			return err_wrap(e, "delete '%s'", args->id);
+		socket = bundle_read_address(bundle);
+		if (socket && !address_answers(socket))
+			(void)unlink(socket);
+	}
+	unmount_rootfs(bundle);
+	return print_answer(pid, e);
+}
