@@ -38,7 +38,7 @@ struct config_hypervisor {
 	enum config_accel accel; /* "auto", "kvm", "tcg" */
 	enum config_transport transport;
 	char *vsock_daemon; /* path of vhost-device-vsock, "" = look in PATH and libexec places */
-	uint32_t default_vcpus, default_maxvcpus; /* 0: as many as the host has */
+	uint32_t default_vcpus, default_maxvcpus; /* of the latter, 0: as many as the host has */
 	uint32_t default_memory_mib;              /* key default_memory */
 	char *shared_fs;                          /* "virtio-fs" or "none" */
 	char *virtio_fs_daemon;
@@ -56,7 +56,7 @@ struct config_agent {
 	bool enable_debug, debug_console_enabled;
 	uint32_t dial_timeout_s; /* VMM started to agent answering */
 	uint32_t create_container_timeout_s;
-	uint32_t container_pipe_size; /* bytes; 0: the kernel's default */
+	uint32_t container_pipe_size; /* bytes; 0: the agent's choice */
 	uint32_t request_timeout_s;   /* every other call */
 };
 

@@ -92,7 +92,7 @@ const struct config_key config_keys[] = {
 	  .doc = "Seconds the agent may take to create a container." },
 	{ "agent", "container_pipe_size", NUMBER("0", 0, 1u << 20),
 	  .offset = AT(agent.container_pipe_size),
-	  .doc = "Bytes of a container's output pipes; 0: what the kernel gives." },
+	  .doc = "Bytes of the pipes that take a container's output; 0: the agent's choice." },
 	{ "agent", "request_timeout", NUMBER("60", 1, 86400), .offset = AT(agent.request_timeout_s),
 	  .doc = "Seconds for every other call to the agent." },
 

@@ -39,7 +39,7 @@ void host_facts_done(struct host_facts *f);
 
 #define auto_host_facts CLEANUP(host_facts_done)
 
-/* Why a choice was made, as a clause for a log line: "KVM: /dev/kvm opens and …". */
+/* Why a choice was made, to stand behind its name: "accelerator kvm: /dev/kvm opens and …". */
 #define HOST_REASON_MAX 512
 struct host_reason {
 	bool warning; /* it works, but costs something that the text names */

@@ -151,16 +151,6 @@ static int start_qmp(struct qemu *q, struct undo *u, struct err *e)
 
 /* ---- Choices ---- */
 
-/* A path from the configuration, or that file of the guest image. For free(). */
-static char *guest_file(const struct config *c, const char *configured, const char *name)
-{
-	const char *image = *c->runtime.guest_image != '\0' ? c->runtime.guest_image : "default";
-
-	if (*configured != '\0')
-		return xstrdup(configured);
-	return xasprintf("%s/%s/%s", c->runtime.guest_dir, image, name);
-}
-
 /*
  * qboot, where it was installed with this QEMU: it does only what starting a kernel takes and is
  * some 80 ms quicker than SeaBIOS when the guest's CPU is emulated. "" if it is not there. For free().
@@ -194,8 +184,10 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 	if (host_choose_accel(facts, c->accel, &ch->accel, &why_accel, e) < 0 ||
 	    host_choose_transport(facts, c->transport, &ch->transport, &why_transport, e) < 0)
 		return -1;
-	log_at(why_accel.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s", why_accel.text);
-	log_at(why_transport.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s", why_transport.text);
+	log_at(why_accel.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "accelerator %s: %s",
+	       host_accel_name(ch->accel), why_accel.text);
+	log_at(why_transport.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "transport %s: %s",
+	       host_transport_name(ch->transport), why_transport.text);
 
 	ch->vcpus = c->default_vcpus;
 	if (ch->vcpus == 0)
@@ -338,8 +330,8 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct err *e)
 {
 	const struct config *c = hv->spec.config;
-	auto_free char *kernel = guest_file(c, c->hypervisor.kernel, "vmlinux");
-	auto_free char *initrd = guest_file(c, c->hypervisor.initrd, "initrd.img");
+	auto_free char *kernel = config_guest_kernel(c);
+	auto_free char *initrd = config_guest_initrd(c);
 	auto_free char *firmware = find_firmware(c);
 	auto_host_facts struct host_facts facts = { 0 };
 	struct qemu_choices ch = {
