@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hvsock \
 	tests/fuzz/fuzz_oci_spec \
+	tests/fuzz/fuzz_qmp \
 	tests/fuzz/fuzz_toml \
 	tests/fuzz/fuzz_ttrpc_request
 
@@ -34,6 +35,10 @@ tests_fuzz_fuzz_oci_spec_SOURCES = tests/fuzz/fuzz_oci_spec.c $(fuzz_main)
 tests_fuzz_fuzz_oci_spec_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_oci_spec_LDADD = liboci.a libjson.a libprotogen.a libbase.a \
 	$(YAJL_LIBS) $(PROTOBUF_C_LIBS)
+
+tests_fuzz_fuzz_qmp_SOURCES = tests/fuzz/fuzz_qmp.c $(fuzz_main)
+tests_fuzz_fuzz_qmp_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_qmp_LDADD = libhypervisor.a libjson.a libbase.a $(YAJL_LIBS)
 
 tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz_toml.c $(fuzz_main)
 tests_fuzz_fuzz_toml_LDFLAGS = $(fuzz_ldflags)
