@@ -143,7 +143,6 @@ static int make_in_guest(struct creation *job, const struct oci_spec *spec, stru
 	struct container *c = job->container;
 	CLEANUP(free_mounts)
 	struct rootfs_mount *mounts = xcalloc(req->n_rootfs + 1, sizeof(mounts[0]));
-	auto_strv char **options = NULL;
 	size_t n_options = 0, next = 0;
 	struct container_params params = {
 		.id = c->id,

@@ -15,7 +15,7 @@ HYPERVISOR_TESTS = \
 check_PROGRAMS += $(HYPERVISOR_TESTS)
 TESTS += $(HYPERVISOR_TESTS)
 
-hypervisor_test_libs = libhypervisor.a libhost.a libnet.a libjson.a libasync.a libbase.a \
+hypervisor_test_libs = libhypervisor.a libhost.a libconfig.a libnet.a libjson.a libasync.a libbase.a \
 	$(UV_LIBS) $(YAJL_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 tests_unit_hypervisor_test_args_SOURCES = tests/unit/hypervisor/test_args.c
 tests_unit_hypervisor_test_args_LDADD = $(hypervisor_test_libs)
