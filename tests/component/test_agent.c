@@ -273,7 +273,7 @@ static void write_much(void *arg)
 static void stalled_input(struct agent_run *run)
 {
 	struct blocked_write w = { .run = run };
-	int code;
+	int code = -1;
 
 	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
 	fiber_group_start(&w.group, "writer", write_much, &w);

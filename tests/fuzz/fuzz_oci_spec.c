@@ -40,8 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = ERR_INIT;
 
 	if (oci_spec_parse(text, size, &spec, &e) == 0) {
-		auto_strv char **places = oci_spec_not_carried(spec);
-
+		strv_free(oci_spec_not_carried(spec));
 		check_message(&oci_spec_to_agent(spec)->base);
 	} else if (e.code == ERR_NONE || !e.text[0]) {
 		abort();
