@@ -27,11 +27,15 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 include agent/cgroup/local.mk
 include agent/process/stage.mk
 
-# What a program with libagent.a needs behind it.
-AGENT_LDADD = libagent.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
-	libprotogen.a libjson.a libbase.a $(STAGE_LIBS) $(UV_LIBS)
+AGENT_ARCHIVES = libagent.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
+	libprotogen.a libjson.a libbase.a
 
 pkglibexec_PROGRAMS += husk-agent
 husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
-husk_agent_LDADD = $(AGENT_LDADD)
+if STATIC_AGENT
+husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS)
+husk_agent_LDFLAGS = $(AM_LDFLAGS) $(AGENT_LDFLAGS)
+else
+husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS)
+endif
