@@ -476,6 +476,34 @@ static void throughput(struct agent_run *run)
 	CHECK(run, agent_remove(run, "c1") == 0);
 }
 
+/* DESIGN.md 5: at most 4 MB with one container, here after it has moved data. */
+static void memory(struct agent_run *run)
+{
+	auto_free char *path = xasprintf("/proc/%d/smaps_rollup", (int)child_pid(run->agent));
+	auto_buf struct buf out = BUF_INIT;
+	auto_free char *text = NULL;
+	const char *line;
+	long kib = 0;
+
+	CHECK(run, agent_run_script(run, "c1", "seq 1 200000; read x") == 0);
+	while (out.len < 1288895) {
+		auto_free char *data = NULL;
+		size_t len;
+
+		CHECK(run, agent_read(run, "ReadStdout", "c1", "", 1u << 20, &data, &len) == 0);
+		buf_add(&out, data, len);
+	}
+	CHECK(run, file_read(AT_FDCWD, path, 1u << 16, &text, NULL, &run->e) == 0);
+	line = strstr(text, "\nPss:");
+	CHECK(run, line != NULL);
+	kib = strtol(line + strlen("\nPss:"), NULL, 10);
+	print_message("PSS of the agent with one container: %ld KiB\n", kib);
+#ifndef __SANITIZE_ADDRESS__
+	CHECK(run, kib > 0 && kib <= 4096);
+#endif
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
 static void second_sandbox(struct agent_run *run)
 {
 	Grpc__CreateSandboxRequest req;
@@ -514,6 +542,7 @@ AGENT_TEST(reconnect)
 AGENT_TEST(shared_pid_namespace)
 AGENT_TEST(nothing_accumulates)
 AGENT_TEST(throughput)
+AGENT_TEST(memory)
 AGENT_TEST(second_sandbox)
 
 int main(void)
@@ -539,6 +568,7 @@ int main(void)
 		cmocka_unit_test(test_shared_pid_namespace),
 		cmocka_unit_test(test_nothing_accumulates),
 		cmocka_unit_test(test_throughput),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_second_sandbox),
 	};
 
