@@ -2,6 +2,7 @@
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
 	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
 	tests/unit/shim/test_storage
@@ -23,3 +24,10 @@ tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_com
 
 tests_unit_shim_test_storage_SOURCES = tests/unit/shim/test_storage.c
 tests_unit_shim_test_storage_LDADD = libshimstorage.a $(sandbox_test_common)
+
+# A scripted machine stands in for libhypervisor.a; what acquires is wrapped so that it can fail.
+tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) $(sandbox_test_common)
+tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
+	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine that is none; see fake_hv.h. */
+#include "tests/unit/shim/fake_hv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.pb-c.h"
+#include "common/base/mem.h"
+#include "common/net/unix.h"
+#include "common/rpc/server.h"
+#include "health.pb-c.h"
+#include "hypervisor/hypervisor.h"
+
+struct fake_hv fake_hv;
+
+struct hv {
+	struct transport_address agent;
+	struct io *listener;
+	struct fiber_group fibers;
+	bool dead, ending;
+	struct err why;
+	struct cond died, silence;
+};
+static struct hv *current;
+
+static void append(char *to, size_t room, const char *what)
+{
+	size_t n = strlen(to);
+
+	(void)snprintf(to + n, room - n, "%s%s", n ? " " : "", what);
+}
+
+static int answer(const struct rpc_call *call, const void *req, void *resp, struct err *e)
+{
+	(void)resp;
+	append(fake_hv.methods, sizeof(fake_hv.methods), call->method);
+	while (fake_hv.silent && current && !current->ending)
+		if (cond_wait(&current->silence, DEADLINE_NEVER, e) < 0)
+			return -1;
+	if (fake_hv.refuse && strcmp(fake_hv.refuse, call->method) == 0)
+		return err_set(e, ERR_INTERNAL, "refused by the script");
+	if (strcmp(call->method, "CreateContainer") == 0) {
+		const Grpc__CreateContainerRequest *r = req;
+
+		(void)snprintf(fake_hv.rootfs, sizeof(fake_hv.rootfs), "%s", r->oci->root->path);
+	}
+	if (strcmp(call->method, "CreateSandbox") == 0) {
+		const Grpc__CreateSandboxRequest *r = req;
+
+		for (size_t i = 0; i < r->n_storages; i++)
+			append(fake_hv.storages, sizeof(fake_hv.storages),
+			       r->storages[i]->mount_point);
+	}
+	return 0;
+}
+
+static int check(const struct rpc_call *call, const void *req, void *resp, struct err *e)
+{
+	Grpc__HealthCheckResponse *r = resp;
+
+	r->status = GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+	return answer(call, req, resp, e);
+}
+
+static void serve(void *arg)
+{
+	static const struct rpc_method health_methods[] = { { "Check", check, 0 } };
+	static const struct rpc_method agent_methods[] = {
+		{ "CreateSandbox", answer, 0 },   { "DestroySandbox", answer, 0 },
+		{ "CreateContainer", answer, 0 }, { "RemoveContainer", answer, 0 },
+		{ "GetGuestDetails", answer, 0 }, { "SetGuestDateTime", answer, 0 },
+	};
+	static const struct rpc_service health = { .desc = &grpc__health__descriptor,
+						   .methods = health_methods,
+						   .n_methods = 1 };
+	static const struct rpc_service agent = { .desc = &grpc__agent_service__descriptor,
+						  .methods = agent_methods,
+						  .n_methods = ARRAY_LEN(agent_methods) };
+	static const struct rpc_service *const services[] = { &health, &agent };
+
+	rpc_serve(arg, services, ARRAY_LEN(services));
+}
+
+static void accept_all(void *arg)
+{
+	struct hv *hv = arg;
+	struct err e = ERR_INIT;
+	int fd;
+
+	while ((fd = io_accept(hv->listener, DEADLINE_NEVER, &e)) >= 0) {
+		struct io *conn = io_consume(fd, &e);
+
+		if (conn)
+			fiber_group_start(&hv->fibers, "scripted agent", serve, conn);
+	}
+}
+
+int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, struct err *e)
+{
+	struct hv *hv = xnew(struct hv);
+	int fd;
+
+	(void)d;
+	hv->agent.kind = TRANSPORT_UNIX;
+	(void)snprintf(hv->agent.path, sizeof(hv->agent.path), "%s/agent.sock", spec->run_dir);
+	fd = unix_listen(hv->agent.path, e);
+	if (fd < 0) {
+		free(hv);
+		return -1;
+	}
+	hv->listener = io_consume(fd, e);
+	if (!hv->listener)
+		abort();
+	fiber_group_start(&hv->fibers, "scripted agent's door", accept_all, hv);
+	fake_hv.had_share = spec->share_dir && access(spec->share_dir, R_OK) == 0;
+	fake_hv.had_cgroup = spec->cgroup && access(spec->cgroup, R_OK) == 0;
+	fake_hv.running++;
+	current = hv;
+	*ret = hv;
+	return 0;
+}
+
+void hv_stop(struct hv *hv)
+{
+	hv->ending = true;
+	cond_wake_all(&hv->silence);
+	io_shutdown(hv->listener);
+	fiber_group_cancel(&hv->fibers);
+	fiber_group_wait(&hv->fibers);
+}
+
+void hv_free(struct hv *hv)
+{
+	if (!hv)
+		return;
+	hv_stop(hv);
+	io_free(hv->listener);
+	fake_hv.running--;
+	current = NULL;
+	free(hv);
+}
+
+void fake_hv_die(const char *why)
+{
+	err_set(&current->why, ERR_UNAVAILABLE, "%s", why);
+	current->dead = true;
+	cond_wake_all(&current->died);
+}
+
+int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e)
+{
+	while (!hv->dead)
+		if (cond_wait(&hv->died, d, e) < 0)
+			return -1;
+	*why = hv->why;
+	return 0;
+}
+
+pid_t hv_pid(const struct hv *hv)
+{
+	(void)hv;
+	return 4242;
+}
+
+const struct transport_address *hv_agent_address(const struct hv *hv)
+{
+	return &hv->agent;
+}
+
+const char *hv_last_words(struct hv *hv)
+{
+	(void)hv;
+	return fake_hv.last_words ? fake_hv.last_words : "";
+}
+
+int hv_clean_up(const char *run_dir, struct err *e)
+{
+	(void)run_dir;
+	(void)e;
+	fake_hv.cleaned++;
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_TESTS_FAKE_HV_H
+#define HUSK_TESTS_FAKE_HV_H
+
+#include <stdbool.h>
+
+/*
+ * hypervisor.h without a machine, linked in place of libhypervisor.a: its agent is a scripted ttrpc
+ * server in the loop of the test. One at a time.
+ */
+struct fake_hv {
+	bool silent;            /* the agent accepts and never answers */
+	const char *refuse;     /* the agent answers this method with an error; NULL: none */
+	const char *last_words; /* "" by default */
+
+	unsigned running;   /* machines that were started and not ended */
+	unsigned cleaned;   /* hv_clean_up() calls */
+	char methods[512];  /* what the agent was asked, "CreateSandbox GetGuestDetails …" */
+	char rootfs[256];   /* Root.Path of the last CreateContainer */
+	char storages[256]; /* mount points of CreateSandbox */
+	bool had_share, had_cgroup;
+};
+extern struct fake_hv fake_hv;
+
+/* The machine dies. */
+void fake_hv_die(const char *why);
+
+#endif
