@@ -29,8 +29,8 @@ int virtiofsd_kind_of(const char *version, enum virtiofsd_kind *ret, struct err 
 
 	if (strncmp(version, name, strlen(name)) != 0)
 		return err_set(e, ERR_UNSUPPORTED,
-			       "it answers --version with '%.60s', which is neither virtiofsd",
-			       version);
+			       "it answers --version with '%.*s', which is neither virtiofsd",
+			       (int)strcspn(version, "\n"), version);
 	version += strlen(name);
 	if (strncmp(version, c_word, strlen(c_word)) == 0)
 		*ret = VIRTIOFSD_C;

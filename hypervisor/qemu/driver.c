@@ -129,9 +129,12 @@ static void stop_qmp(void *arg)
 static void on_shutdown(const char *event, const struct json *data, void *arg)
 {
 	const char *reason = json_string(json_get(data, "reason"));
+	bool guest = true;
 
 	(void)event;
-	hv_note_death(arg, ERR_UNAVAILABLE, "the guest ended the machine (%s)",
+	(void)json_bool(json_get(data, "guest"), &guest);
+	hv_note_death(arg, ERR_UNAVAILABLE, "%s (%s)",
+		      guest ? "the guest ended the machine" : "QEMU was told to end the machine",
 		      reason ? reason : "no reason given");
 }
 

@@ -21,8 +21,8 @@ static void test_kind(void **state)
 	assert_ok(virtiofsd_kind_of("virtiofsd 1.13.2\n", &kind, &e), &e);
 	assert_int_equal(kind, VIRTIOFSD_RUST);
 	assert_err(virtiofsd_kind_of("", &kind, &e), &e, ERR_UNSUPPORTED, "neither");
-	assert_err(virtiofsd_kind_of("cat (GNU coreutils) 9.1", &kind, &e), &e, ERR_UNSUPPORTED,
-		   "cat (GNU");
+	assert_err(virtiofsd_kind_of("cat (GNU coreutils) 9.1\nCopyright", &kind, &e), &e,
+		   ERR_UNSUPPORTED, "with 'cat (GNU coreutils) 9.1', which");
 }
 
 struct args_case {
