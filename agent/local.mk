@@ -35,7 +35,8 @@ husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 if STATIC_AGENT
 husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS)
-husk_agent_LDFLAGS = $(AM_LDFLAGS) $(AGENT_LDFLAGS)
+# clang takes one of -pie and -static-pie.
+husk_agent_LDFLAGS = $(AM_LDFLAGS:-pie=) $(AGENT_LDFLAGS)
 else
 husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS)
 endif
