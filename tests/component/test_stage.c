@@ -325,6 +325,12 @@ static void makes_the_root_readonly(void **state)
 			    "/work/dir\nro\ndev\n");
 }
 
+static void leaves_nothing_of_the_guest_mounted(void **state)
+{
+	(void)state;
+	assert_string_equal(output_of("busybox wc -l </proc/self/mountinfo"), "5\n");
+}
+
 static void enters_without_pivot(void **state)
 {
 	(void)state;
@@ -558,6 +564,7 @@ int main(int argc, char **argv)
 		CASE(names_a_missing_source),
 		CASE(masks_and_protects),
 		CASE(makes_the_root_readonly),
+		CASE(leaves_nothing_of_the_guest_mounted),
 		CASE(enters_without_pivot),
 		CASE(sets_sysctls),
 		CASE(refuses_a_sysctl_of_the_guest),
