@@ -15,6 +15,7 @@
 
 #define EAGAIN_TRIES 32 /* openat2 answers EAGAIN when a rename raced with the walk */
 #define DEPTH_MAX    256
+#define LINKS_MAX    8 /* dangling symlinks that lead to dangling symlinks */
 
 static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 {
@@ -43,10 +44,53 @@ int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, stru
 }
 
 /*
+ * Where the dangling symlink `name` in `dir` points: a path from the root, for free(). `prefix` is how
+ * we got there, so a relative target is resolved behind what precedes the name in it. NULL with errno.
+ */
+static char *dangling_target(int dir, const char *name, const char *prefix)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+	const char *slash = strrchr(prefix, '/');
+
+	if (n < 0)
+		return NULL;
+	target[n] = '\0';
+	if (target[0] == '/')
+		return xstrdup(target);
+	return xasprintf("%.*s/%s", slash ? (int)(slash - prefix) : 0, prefix, target);
+}
+
+static int make_dirs(int rootfd, const char *path, mode_t mode, int links, struct err *e);
+
+/* The directory `name` in `dir`, made where it, or what a symlink there points to, is missing. */
+static int make_dir(int rootfd, int dir, const char *name, const char *prefix, mode_t mode,
+		    int links, struct err *e)
+{
+	int next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
+
+	if (next < 0 && errno == ENOENT && strcmp(name, "..") != 0) {
+		if (mkdirat(dir, name, mode) < 0) {
+			auto_free char *target = NULL;
+
+			if (errno != EEXIST)
+				return err_sys(e, errno, "create directory '%s'", prefix);
+			target = links > 0 ? dangling_target(dir, name, prefix) : NULL;
+			if (target)
+				return make_dirs(rootfd, target, mode, links - 1, e);
+		}
+		next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
+	}
+	if (next < 0)
+		return err_sys(e, errno, "open directory '%s' beneath its root", prefix);
+	return next;
+}
+
+/*
  * Walk component by component. Each prefix is resolved from the root, not from the directory
  * before it, because a symlink on the way may lead anywhere inside the root.
  */
-int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+static int make_dirs(int rootfd, const char *path, mode_t mode, int links, struct err *e)
 {
 	auto_free char *prefix = xstrdup(path);
 	auto_close int dir = open_in_root(rootfd, "/", O_PATH | O_DIRECTORY, 0);
@@ -69,14 +113,9 @@ int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e
 		p += strcspn(p, "/");
 		saved = *p;
 		*p = '\0';
-		next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
-		if (next < 0 && errno == ENOENT && strcmp(name, "..") != 0) {
-			if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
-				return err_sys(e, errno, "create directory '%s'", prefix);
-			next = open_in_root(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
-		}
+		next = make_dir(rootfd, dir, name, prefix, mode, links, e);
 		if (next < 0)
-			return err_sys(e, errno, "open directory '%s' beneath its root", prefix);
+			return -1;
 		*p = saved;
 		(void)close(dir);
 		dir = next;
@@ -84,7 +123,12 @@ int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e
 	return take_fd(&dir);
 }
 
-int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+{
+	return make_dirs(rootfd, path, mode, LINKS_MAX, e);
+}
+
+static int make_file(int rootfd, const char *path, mode_t mode, int links, struct err *e)
 {
 	auto_free char *parent = xstrdup(path);
 	char *slash = strrchr(parent, '/');
@@ -105,13 +149,25 @@ int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct err *e
 	if (dir < 0)
 		return -1;
 	made = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (made < 0 && errno != EEXIST)
-		return err_sys(e, errno, "create '%s'", path);
-	/* EEXIST after ENOENT: a symlink to nowhere. What it points to is not ours to make. */
+	if (made < 0) {
+		auto_free char *target = NULL;
+
+		if (errno != EEXIST)
+			return err_sys(e, errno, "create '%s'", path);
+		/* There after all: a symlink to nowhere yet, as some images have resolv.conf. */
+		target = links > 0 ? dangling_target(dir, name, path) : NULL;
+		if (target)
+			return make_file(rootfd, target, mode, links - 1, e);
+	}
 	fd = open_in_root(rootfd, path, O_PATH, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s' beneath its root", path);
 	return fd;
+}
+
+int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
+{
+	return make_file(rootfd, path, mode, LINKS_MAX, e);
 }
 
 int path_mkdirs(const char *path, mode_t mode, struct err *e)

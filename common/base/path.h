@@ -19,7 +19,10 @@
 int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, struct err *e)
 	must_check;
 
-/* mkdir -p inside rootfd. Returns an O_PATH descriptor of the last directory. */
+/*
+ * mkdir -p inside rootfd; where a symlink leads to nothing, what it leads to (inside rootfd) is made.
+ * Returns an O_PATH descriptor of the last directory.
+ */
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e) must_check;
 
 /*
