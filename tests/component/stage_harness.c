@@ -243,6 +243,32 @@ static void enter_pid_namespace(int of)
 		assert_int_equal(setns(fd, CLONE_NEWPID), 0);
 }
 
+/* As a pipe: [0] the master, [1] the slave. */
+static void open_terminal(int out[static 2])
+{
+	out[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(out[0] >= 0 && grantpt(out[0]) == 0 && unlockpt(out[0]) == 0);
+	out[1] = open(ptsname(out[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(out[1] >= 0);
+}
+
+/* Until the end, which a terminal tells with EIO. */
+static char *read_output(int fd)
+{
+	struct buf all = BUF_INIT;
+
+	for (;;) {
+		char chunk[4096];
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n <= 0)
+			break;
+		buf_add(&all, chunk, (size_t)n);
+	}
+	buf_add(&all, "", 0);
+	return all.data;
+}
+
 static struct {
 	int status, out;
 } ends;
@@ -254,13 +280,20 @@ int stage_run_begin(struct stage_run *t)
 	size_t len = husk__stage__stage_request__get_packed_size(&t->req);
 	auto_free uint8_t *packed = xmalloc(len + 1);
 	int request[2], status[2], start[2], out[2];
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int in = open("/dev/null", O_RDWR | O_CLOEXEC);
 	char first;
 	pid_t pid;
 
 	len = husk__stage__stage_request__pack(&t->req, packed);
 	assert_true(pipe2(request, O_CLOEXEC) == 0 && pipe2(status, O_CLOEXEC) == 0 &&
-		    pipe2(start, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && null_fd >= 0);
+		    pipe2(start, O_CLOEXEC) == 0 && in >= 0);
+	if (t->pty) {
+		(void)close(in);
+		open_terminal(out);
+		in = fcntl(out[1], F_DUPFD_CLOEXEC, 0);
+	} else {
+		assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	}
 	assert_true(len < 60000); /* must fit the pipe: nobody reads yet */
 	enter_pid_namespace(t->join_pid);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
@@ -268,9 +301,9 @@ int stage_run_begin(struct stage_run *t)
 		enter_pid_namespace(t->join_pid ? getpid() : 0);
 	assert_true(pid >= 0);
 	if (pid == 0)
-		become_stage(t, (const int[]){ null_fd, out[1], out[1], request[0], status[1],
-					       start[0] });
-	(void)close(null_fd);
+		become_stage(t,
+			     (const int[]){ in, out[1], out[1], request[0], status[1], start[0] });
+	(void)close(in);
 	(void)close(out[1]);
 	(void)close(request[0]);
 	(void)close(status[1]);
@@ -308,7 +341,7 @@ void stage_run_end(struct stage_run *t, int pid)
 	size_t n;
 	int status;
 
-	assert_int_equal(fd_read_all(ends.out, 1u << 20, "output", &t->out, NULL, &e), 0);
+	t->out = read_output(ends.out);
 	assert_int_equal(fd_read_all(ends.status, 65536, "status", &rest, &n, &e), 0);
 	if (n > 0)
 		read_error(t, rest, n);

@@ -261,6 +261,33 @@ static void mounts_with_options(void **state)
 	assert_has(run.out, " /sys/fs/cgroup cgroup2 ro,nosuid,nodev,noexec");
 }
 
+/* Images have such links for resolv.conf and /var/run. */
+static void follows_links_to_nothing_inside(void **state)
+{
+	auto_free char *file = path_join(run.rootfs, "etc/resolv.conf");
+	auto_free char *dir = path_join(run.rootfs, "var");
+
+	(void)state;
+	assert_int_equal(symlink("../run/resolve/stub.conf", file), 0);
+	assert_int_equal(symlink("/later", dir), 0);
+	stage_run_mount(&run, "/etc/resolv.conf", "bind", "/proc/self/status", "bind,ro");
+	stage_run_mount(&run, "/var/secrets", "tmpfs", "tmpfs", "ro");
+	assert_string_equal(output_of("busybox grep -c ^Pid: /run/resolve/stub.conf; grep -o "
+				      "'/later/secrets tmpfs' /proc/self/mounts"),
+			    "1\n/later/secrets tmpfs\n");
+}
+
+static void gives_a_terminal(void **state)
+{
+	(void)state;
+	run.pty = true;
+	run.req.terminal = 1;
+	run.user.uid = 1000;
+	(void)output_of("echo via >/dev/tty; echo too >/dev/console; busybox stat -c %u "
+			"/dev/console; busybox tty");
+	assert_has(run.out, "via\r\ntoo\r\n1000\r\n");
+}
+
 static void copies_up(void **state)
 {
 	auto_free char *dir = path_join(run.rootfs, "data");
@@ -559,6 +586,8 @@ int main(int argc, char **argv)
 		CASE(names_the_host),
 		CASE(makes_devices_and_links),
 		CASE(mounts_with_options),
+		CASE(follows_links_to_nothing_inside),
+		CASE(gives_a_terminal),
 		CASE(copies_up),
 		CASE(names_a_bad_mount),
 		CASE(names_a_missing_source),
