@@ -3,7 +3,6 @@
 #include "agent/container/mountinfo.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/cgroup/root.h"

@@ -10,7 +10,6 @@
 struct detached_mount {
 	struct mount_attrs attrs;
 	bool bind;
-	bool below_proc;     /* a bind below /proc: its source must be a procfs file */
 	bool readonly_later; /* /dev, which gets its nodes first */
 	int fd;              /* -1: not made yet */
 };

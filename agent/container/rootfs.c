@@ -2,7 +2,6 @@
 /* The container's root: mounted on itself, entered, and closed off from the guest's tree. */
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>

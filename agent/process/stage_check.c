@@ -3,7 +3,6 @@
 #include "agent/process/stage_step.h"
 
 #include <sched.h>
-#include <string.h>
 
 #include "agent/container/namespaces.h"
 #include "agent/process/stage.h"

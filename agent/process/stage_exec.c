@@ -2,7 +2,6 @@
 /* The last steps: working directory, program, the word to go, exec. */
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <string.h>
 #include <sys/syscall.h>
 
