@@ -476,6 +476,59 @@ static void throughput(struct agent_run *run)
 	CHECK(run, agent_remove(run, "c1") == 0);
 }
 
+static int simple_call(struct agent_run *run, const char *method, const char *id)
+{
+	const ProtobufCMethodDescriptor *md =
+		protobuf_c_service_descriptor_get_method_by_name(&grpc__agent_service__descriptor,
+								 method);
+	Grpc__PauseContainerRequest req; /* the others have the same one field */
+
+	protobuf_c_message_init(md->input, &req);
+	req.container_id = (char *)(uintptr_t)id;
+	return agent_call(run, method, &req, NULL);
+}
+
+/* The freezer is part of cgroup v2 itself, so a machine without its controllers has it too. */
+static void pause_and_resume(struct agent_run *run)
+{
+	Grpc__StatsContainerRequest stats;
+	Grpc__StatsContainerResponse *resp;
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	CHECK_ERR(run, simple_call(run, "ResumeContainer", "c1"), ERR_STATE, "running");
+	CHECK(run, simple_call(run, "PauseContainer", "c1") == 0);
+	CHECK_ERR(run, simple_call(run, "PauseContainer", "c1"), ERR_STATE, "paused");
+	CHECK_ERR(run, agent_exec(run, "c1", "e1", "true"), ERR_STATE, "paused");
+	CHECK(run, simple_call(run, "ResumeContainer", "c1") == 0);
+	CHECK(run, agent_exec(run, "c1", "e1", "exit 3") == 0);
+	CHECK(run, agent_wait(run, "c1", "e1", &code) == 0 && code == 3);
+	grpc__stats_container_request__init(&stats);
+	stats.container_id = (char *)(uintptr_t) "c1";
+	CHECK(run, agent_call(run, "StatsContainer", &stats, &resp) == 0);
+	CHECK(run, resp->cgroup_stats != NULL);
+	grpc__stats_container_response__free_unpacked(resp, NULL);
+	/* A frozen one can be killed. */
+	CHECK(run, simple_call(run, "PauseContainer", "c1") == 0);
+	CHECK(run, agent_signal(run, "c1", "", SIGKILL) == 0);
+	CHECK(run, agent_wait(run, "c1", "", &code) == 0 && code == 137);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+/* The agent is asked to end: its containers end with it. */
+static void ended_by_signal(struct agent_run *run)
+{
+	int code;
+
+	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	CHECK(run, child_kill(run->agent, SIGTERM, &run->e) == 0);
+	CHECK(run, child_wait(run->agent, SECONDS(20), &code, &run->e) == 0);
+	CHECK(run, code == 0);
+	rpc_client_free(run->client);
+	run->client = NULL;
+	CHECK(run, access(run->socket, F_OK) < 0);
+}
+
 /* DESIGN.md 5: at most 4 MB with one container, here after it has moved data. */
 static void memory(struct agent_run *run)
 {
@@ -542,6 +595,8 @@ AGENT_TEST(reconnect)
 AGENT_TEST(shared_pid_namespace)
 AGENT_TEST(nothing_accumulates)
 AGENT_TEST(throughput)
+AGENT_TEST(pause_and_resume)
+AGENT_TEST(ended_by_signal)
 AGENT_TEST(memory)
 AGENT_TEST(second_sandbox)
 
@@ -568,6 +623,8 @@ int main(void)
 		cmocka_unit_test(test_shared_pid_namespace),
 		cmocka_unit_test(test_nothing_accumulates),
 		cmocka_unit_test(test_throughput),
+		cmocka_unit_test(test_pause_and_resume),
+		cmocka_unit_test(test_ended_by_signal),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_second_sandbox),
 	};
