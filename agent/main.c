@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "agent/cmdline.h"
@@ -29,6 +30,7 @@
 #define KERNEL_CMDLINE_MAX (64u << 10)
 #define CONNECTIONS_MAX    16u
 #define ACCEPT_AGAIN_MS    100
+#define FD_LIMIT           (1u << 20) /* fs.nr_open: no process can have more */
 
 /* For the last answer to leave the guest before it powers off. */
 #define LAST_ANSWER_MS 200
@@ -186,6 +188,24 @@ static int own_mounts(struct err *e)
 	return 0;
 }
 
+/*
+ * A container takes some fifteen descriptors here, and the kernel starts PID 1 with 1024. Containers
+ * inherit the limit where their specification has none, as they would from containerd. As far as the
+ * machine allows: a smaller number only means fewer containers.
+ */
+static void raise_fd_limit(bool is_init)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (is_init && limit.rlim_max < FD_LIMIT)
+		limit.rlim_max = FD_LIMIT;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("the limit of open files stays: %s", strerror(errno));
+}
+
 static int end_signals_prepare(struct err *e)
 {
 	sigset_t set;
@@ -208,6 +228,7 @@ static int prepare(struct agent *a, struct err *e)
 	if (a->is_init && read_kernel_cmdline(&a->options, e) < 0)
 		return -1;
 	log_set_level(a->options.log_level);
+	raise_fd_limit(a->is_init);
 	a->child_signals = reaper_prepare(e);
 	if (a->child_signals < 0)
 		return -1;
