@@ -2,6 +2,7 @@
 """The life of containers and execs: states, exit codes, signals, pause, events, errors."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -13,12 +14,14 @@ from report import check, check_equal, check_in
 
 
 def test_kernel_and_hostname_are_the_guests(ct):
-    done = ct.run_container("sh", "-c", "uname -r; hostname", options=("--hostname", "inside"), check=True)
-    kernel, hostname = done.text.split()
+    # ctr 1.6 cannot name the host: its default spec has none, and the guest's own shows.
+    named = "--hostname" in ct.ctr("run", "--help").text
+    options = ("--hostname", "inside") if named else ()
+    kernel, hostname = ct.run_container("sh", "-c", "uname -r; hostname", options=options, check=True).text.split()
     with open("/proc/sys/kernel/osrelease") as file:
         if c.RUNTIME == "io.containerd.husk.v2":
             check(kernel != file.read().strip(), f"{kernel} is the host's kernel")
-    check_equal(hostname, "inside")
+    check_equal(hostname, "inside" if named else "localhost")
 
 
 def test_exit_codes(ct):
@@ -113,18 +116,6 @@ def test_events_come_in_order(ct):
     check_equal(topics, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
 
 
-def test_created_task_can_be_killed(ct):
-    """A task that was never started still ends, with an exit that waiters see."""
-    name = ct.new_id("cold")
-    ct.ctr("container", "create", "--runtime", c.RUNTIME, c.IMAGE, name, "sleep", "5", check=True)
-    # `ctr task start -d` creates and starts; the shim's own interface can do the first half alone.
-    process = ct.popen("task", "start", name, stdin=subprocess.DEVNULL)
-    c.wait_for(lambda: name in ct.tasks(), 30, "the task")
-    ct.ctr("task", "kill", "-s", "KILL", name)
-    check_equal(process.wait(30), 137)
-    ct.ctr("container", "delete", name)
-
-
 def task_of(ct, name):
     return ttrpc.Task(ct.shim_address(name))
 
@@ -164,6 +155,25 @@ def test_error_codes(ct):
     check_equal(status_of(lambda: task("Connect", unknown)), "OK", "Connect to anything")
 
 
+def test_created_task_can_be_killed(ct):
+    """A task that was never started still ends, with an exit that waiters see."""
+    name = ct.detached("sleep", "1000")
+    address = ct.shim_address(name)
+    ct.ctr("task", "kill", "-s", "KILL", name, check=True)
+    check_equal(ct.exit_code(name), 137)
+    task = ttrpc.Task(address)
+    bundle, stdin = ct.bundle(name), [(5, ""), (6, ""), (7, "")]
+    mounts = [(3, [(1, "bind"), (2, os.path.join(os.environ["HUSK_CACHE"], "busybox")), (4, "rbind"), (4, "ro")])]
+    task("Create", [(1, "cold"), (2, bundle)] + mounts + stdin)
+    check_equal(task("State", [(1, "cold")])[4][0], 1, "status (created)")
+    waiting = task.send("Wait", [(1, "cold")])
+    task("Kill", [(1, "cold"), (3, 9)])
+    check_equal(task.client.receive(waiting, 10)[1][0], 137, "exit code")
+    check_equal(task("State", [(1, "cold")])[4][0], 3, "status (stopped)")
+    task("Delete", [(1, "cold")])
+    ct.remove(name)
+
+
 def test_bad_update(ct):
     task = task_of(ct, ct.shared)
     url = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
@@ -181,8 +191,7 @@ def test_update(ct):
         task("Update", [(1, ct.shared), (2, [(1, url), (2, json.dumps(resources))])])
 
     def read(name):
-        script = f"cat /sys/fs/cgroup/{name} 2>/dev/null || cat /sys/fs/cgroup/*/{name}"
-        return ct.execute(ct.shared, "sh", "-c", script, check=True).text.strip()
+        return ct.execute(ct.shared, "cat", f"/sys/fs/cgroup/{name}", check=True).text.strip()
 
     update({"memory": {"limit": 100 << 20}, "pids": {"limit": 77}, "cpu": {"quota": 50000, "period": 100000}})
     check_equal(read("memory.max"), str(100 << 20))

@@ -38,7 +38,7 @@ def run_with(report, entry, transport, options):
     ct = c.Containerd(name, binaries, options.prefix, options.image, config)
 
     def test_shared_container_starts(ct):
-        ct.detached("sleep", "100000", name="shared")
+        ct.detached("sleep", "100000", name="shared", options=("--mount", c.CGROUP))
 
     def test_nothing_is_left(before):
         check_equal(census.leftovers(before), [])

@@ -14,6 +14,8 @@ from report import Failure
 
 IMAGE = "docker.io/library/husk-busybox:latest"
 RUNTIME = "io.containerd.husk.v2"
+# On a host with cgroup v1 the default spec comes without a cgroup mount.
+CGROUP = "type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro:nosuid:noexec:nodev"
 
 
 class Result:
