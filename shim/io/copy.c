@@ -8,8 +8,12 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#define OUTPUT_CHUNK (256u << 10) /* bytes asked for at a time; more brings no more throughput */
-#define INPUT_CHUNK  (64u << 10)  /* what a pipe holds: more would only wait in the guest */
+/*
+ * Bytes asked for at a time. Over a serial port under TCG 64 KiB carried 30 to 40 MiB/s, 256 KiB 45 to
+ * 52 and 1 MiB 23 to 40.
+ */
+#define OUTPUT_CHUNK (256u << 10)
+#define INPUT_CHUNK  (64u << 10) /* what a pipe holds: more would only wait in the guest */
 
 #define CLOSE_STDIN_MS 10000 /* an agent that does not answer this is stuck; the process goes on */
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Noticing that the VM has died, and what waits for that. */
-#include "common/base/log.h"
 #include "shim/sandbox/state.h"
 
 void sandbox_set_dead(struct sandbox *s, const struct err *why)
