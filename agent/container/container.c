@@ -43,9 +43,10 @@ const char *container_state_name(enum container_state state)
 	return "unknown";
 }
 
-void container_ref(struct container *c)
+struct container *container_ref(struct container *c)
 {
 	c->refs++;
+	return c;
 }
 
 void container_unref(struct container *c)
@@ -141,24 +142,20 @@ static void start_oom_watch(struct container *c)
 		log_debug("container %s: no out-of-memory events: %s", c->id, e.text);
 		return;
 	}
-	container_ref(c);
-	fiber_start("out-of-memory events", watch_oom, c);
+	fiber_start("out-of-memory events", watch_oom, container_ref(c));
 }
 
 int container_start(struct container *c, struct deadline d, struct err *e)
 {
-	auto_container struct container *held = c;
-	auto_process struct process *init = c->init;
+	auto_container struct container *held = container_ref(c);
+	auto_process struct process *init = process_ref(held->init);
 
-	container_ref(c);
-	process_ref(init);
 	if (process_start(init, d, e) < 0)
 		return err_wrap(e, "start container %s", c->id);
 	if (c->state == CONTAINER_CREATED)
 		c->state = CONTAINER_RUNNING;
 	if (c->state == CONTAINER_RUNNING)
 		start_oom_watch(c);
-	(void)held;
 	return 0;
 }
 
@@ -231,12 +228,11 @@ static void forget_answered(struct container *c, const char *exec_id)
 int container_exec(struct container *c, const char *exec_id, Grpc__Process *process,
 		   struct deadline d, struct err *e)
 {
-	auto_container struct container *held = c;
+	auto_container struct container *held = container_ref(c);
 	struct process *p = NULL;
 	struct err gone = ERR_INIT;
 
-	container_ref(c);
-	forget_answered(c, exec_id);
+	forget_answered(held, exec_id);
 	if (check_exec(c, exec_id, process, e) < 0 ||
 	    launch_exec(c, exec_id, process, d, &p, e) < 0)
 		return err_wrap(e, "container %s: exec", c->id);
@@ -264,7 +260,6 @@ int container_exec(struct container *c, const char *exec_id, Grpc__Process *proc
 		return err_wrap(e, "container %s: exec", c->id);
 	}
 	process_unref(p);
-	(void)held;
 	return 0;
 }
 
@@ -289,31 +284,27 @@ static int need_cgroup(const struct container *c, struct err *e)
 
 int container_pause(struct container *c, struct deadline d, struct err *e)
 {
-	auto_container struct container *held = c;
+	auto_container struct container *held = container_ref(c);
 
-	if (need_cgroup(c, e) < 0)
+	if (need_cgroup(held, e) < 0)
 		return -1;
-	container_ref(c);
 	if (cgroup_freeze(c->cgroup, d, e) < 0)
 		return err_wrap(e, "pause container %s", c->id);
 	if (c->state == CONTAINER_RUNNING)
 		c->state = CONTAINER_PAUSED;
-	(void)held;
 	return 0;
 }
 
 int container_resume(struct container *c, struct deadline d, struct err *e)
 {
-	auto_container struct container *held = c;
+	auto_container struct container *held = container_ref(c);
 
-	if (need_cgroup(c, e) < 0)
+	if (need_cgroup(held, e) < 0)
 		return -1;
-	container_ref(c);
 	if (cgroup_thaw(c->cgroup, d, e) < 0)
 		return err_wrap(e, "resume container %s", c->id);
 	if (c->state == CONTAINER_PAUSED)
 		c->state = CONTAINER_RUNNING;
-	(void)held;
 	return 0;
 }
 
@@ -352,10 +343,10 @@ void container_end_processes(void *arg)
 
 void container_remove(struct container *c)
 {
+	auto_container struct container *held = container_ref(c);
+
 	c->state = CONTAINER_REMOVING;
-	container_ref(c);
-	undo_run(&c->teardown);
-	container_unref(c);
+	undo_run(&held->teardown);
 }
 
 void container_remove_all(struct sandbox *sb)

@@ -56,7 +56,7 @@ struct container {
 struct container *container_find(const struct sandbox *sb, const char *id); /* borrowed */
 const char *container_state_name(enum container_state state);
 
-void container_ref(struct container *c);
+struct container *container_ref(struct container *c); /* returns it */
 void container_unref(struct container *c);
 static inline void container_unref_slot(struct container **c)
 {

@@ -257,6 +257,7 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req, struct deadline d,
 		     struct err *e)
 {
+	auto_container struct container *held = NULL;
 	struct container *c;
 
 	if (check_request(sb, req, e) < 0)
@@ -270,18 +271,16 @@ int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req
 	HASH_ADD_STR(sb->containers, id, c);
 	undo_push(&c->teardown, "container", undo_table, c);
 
-	container_ref(c);
+	held = container_ref(c);
 	if (build(c, req, d, e) == 0 && sb->state != SANDBOX_RUNNING)
 		err_set(e, ERR_STATE, "the sandbox has ended");
 	if (e->code != ERR_NONE) {
 		undo_run(&c->teardown);
-		container_unref(c);
 		return err_wrap(e, "create container %s", req->container_id);
 	}
 	if (c->init->exited)
 		c->state = CONTAINER_STOPPED;
 	else
 		c->state = CONTAINER_CREATED;
-	container_unref(c);
 	return 0;
 }

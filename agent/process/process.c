@@ -24,9 +24,10 @@
 #define KILL_WAIT_MS    10000
 #define STATUS_FILE_MAX (64u << 10) /* /proc/PID/status */
 
-void process_ref(struct process *p)
+struct process *process_ref(struct process *p)
 {
 	p->refs++;
+	return p;
 }
 
 void process_unref(struct process *p)
@@ -118,8 +119,7 @@ static void watch(void *arg)
 
 void process_watch(struct process *p)
 {
-	process_ref(p);
-	fiber_start("process", watch, p);
+	fiber_start("process", watch, process_ref(p));
 }
 
 int process_start(struct process *p, struct deadline d, struct err *e)

@@ -74,7 +74,7 @@ struct process_params {
 struct process *process_create(const struct process_params *params, struct deadline d,
 			       struct err *e) must_check;
 
-void process_ref(struct process *p);
+struct process *process_ref(struct process *p); /* returns it */
 void process_unref(struct process *p);
 static inline void process_unref_slot(struct process **p)
 {

@@ -55,8 +55,7 @@ HANDLER(on_wait_process)
 
 	if (find_process(call->target, wait->exec_id, &p, e) < 0)
 		return -1;
-	held = p;
-	process_ref(held);
+	held = process_ref(p);
 	if (process_wait(held, call->deadline, &code, e) < 0)
 		return -1;
 	answer->status = code;

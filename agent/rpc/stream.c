@@ -11,8 +11,7 @@ HANDLER(on_write_stdin)
 
 	if (find_process(call->target, write->exec_id, &p, e) < 0)
 		return -1;
-	held = p;
-	process_ref(held);
+	held = process_ref(p);
 	/* Some hosts say end of input this way. */
 	if (write->data.len == 0)
 		return in_stream_close(held->in, call->deadline, e);
@@ -31,8 +30,7 @@ HANDLER(on_close_stdin)
 	(void)resp;
 	if (find_process(call->target, close_req->exec_id, &p, e) < 0)
 		return -1;
-	held = p;
-	process_ref(held);
+	held = process_ref(p);
 	return in_stream_close(held->in, call->deadline, e);
 }
 
@@ -45,8 +43,7 @@ static int read_stream(const struct rpc_call *call, const Grpc__ReadStreamReques
 
 	if (find_process(call->target, read->exec_id, &p, e) < 0)
 		return -1;
-	held = p;
-	process_ref(held);
+	held = process_ref(p);
 	/* A terminal has one stream; what would be errors come with the rest. */
 	stream = err && held->err ? held->err : held->out;
 	return process_read(held, stream, read->len, &answer->data.data, &answer->data.len,
