@@ -332,7 +332,7 @@ static void test_agent_never_answers(void **state)
 	assert_int_equal(t.e.code, ERR_TIMEOUT);
 	assert_string_equal(t.e.text, "start sandbox s1: connect to agent: no answer in 1 s; guest "
 				      "console: Kernel panic");
-	assert_in_range(t.ms, 950, 1800);
+	assert_in_range(t.ms, 950, 5000);
 }
 
 static void die_soon(void *arg)
@@ -359,7 +359,7 @@ static void test_vm_dies_while_connecting(void **state)
 	fiber_main(dies_while_connecting, NULL);
 	assert_int_equal(t.result, -1);
 	assert_non_null(strstr(t.e.text, "the VM died: qemu was killed by signal 9"));
-	assert_in_range(t.ms, 40, 1000);
+	assert_in_range(t.ms, 40, 5000);
 }
 
 static void dies_at_work(void *arg)
@@ -397,7 +397,7 @@ static void test_vm_dies_at_work(void **state)
 	assert_int_equal(t.result, 0);
 	assert_int_equal(t.second, 0);
 	assert_string_equal(t.why.text, "qemu was killed by signal 9");
-	assert_in_range(t.ms, 40, 150);
+	assert_in_range(t.ms, 40, 600); /* at once; a busy machine gets some slack */
 	assert_true(t.ok);
 }
 
