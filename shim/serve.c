@@ -128,7 +128,7 @@ static void serve(void *arg)
 	if (task_service_wait_shutdown(s->tasks, DEADLINE_NEVER, &e) < 0)
 		log_error("wait for Shutdown: %s", e.text);
 	(void)unlink(s->args->socket);
-	fiber_group_cancel(&s->accepting);
+	io_shutdown(s->listener);
 	lost = publisher_flush(s->publisher, deadline_in_ms(FLUSH_MS));
 	if (lost > 0)
 		log_warn("%zu events are lost: containerd takes none", lost);

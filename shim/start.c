@@ -8,11 +8,11 @@
  * listening before there is a server.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "common/base/fd.h"
@@ -151,6 +151,10 @@ static void exec_server(const struct start *s, int listen_fd, int ready_fd, cons
 	if (null_fd < 0 || listen_fd < 0 || ready_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
 	    dup2(null_fd, STDOUT_FILENO) < 0 || dup2(null_fd, STDERR_FILENO) < 0 ||
 	    dup2(listen_fd, SERVE_LISTEN_FD) < 0 || dup2(ready_fd, SERVE_READY_FD) < 0)
+		return;
+	/* What containerd, or a person's shell, has open beside these is none of the server's. */
+	*ret_step = "close descriptors";
+	if (close_range(SERVE_READY_FD + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
 		return;
 	*ret_step = "exec";
 	/* execv() writes to none of it, but has no const in its type. */

@@ -31,6 +31,7 @@ struct publisher {
 	size_t n_queue;
 	struct rpc_client *client; /* NULL: not connected */
 	bool retry_now;
+	bool closing; /* beside the cancel, which a call that is just being answered may swallow */
 	struct cond changed; /* queue, retry_now */
 	struct fiber_group fibers;
 };
@@ -125,7 +126,7 @@ static void publish_all(void *arg)
 	int64_t pause_ms = PAUSE_FIRST_MS;
 	bool told = false;
 
-	for (;;) {
+	while (!p->closing) {
 		struct err e = ERR_INIT;
 		struct deadline next;
 
@@ -222,6 +223,7 @@ void publisher_free(struct publisher *p)
 {
 	if (!p)
 		return;
+	p->closing = true;
 	fiber_group_cancel(&p->fibers);
 	fiber_group_wait(&p->fibers);
 	disconnect(p);

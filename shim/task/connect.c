@@ -45,8 +45,10 @@ int on_shutdown(const struct rpc_call *call, const void *request, void *response
 
 		if (!only_creations(s))
 			return 0;
-		HASH_ITER(hh, s->containers, c, next)
+		HASH_ITER(hh, s->containers, c, next) {
+			c->unwanted = true;
 			fiber_group_cancel(&c->creating);
+		}
 	}
 	s->shutdown = true;
 	cond_wake_all(&s->shutdown_wanted);

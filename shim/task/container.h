@@ -23,6 +23,7 @@ struct container {
 	struct sandbox_container *handle; /* NULL: not made in the guest yet, or removed again */
 
 	struct fiber_group creating; /* the fiber of Create, for a Delete that comes meanwhile */
+	bool unwanted;               /* a Delete has cancelled it: it must not succeed */
 	Grpc__StatsContainerResponse *stats; /* the last that were seen; NULL: none */
 	bool asking_stats;
 	struct cond stats_changed;

@@ -219,6 +219,9 @@ static int create(struct creation *job)
 	    process_open_streams(c->init, job->deadline, job->e) < 0 ||
 	    provide_sandbox(job, spec, &u) < 0 || make_in_guest(job, spec, &u) < 0)
 		return -1;
+	/* The cancel may have met a step that was just done. */
+	if (c->unwanted)
+		return err_set(job->e, ERR_CANCELLED, "its caller gave up");
 
 	/* From here on Delete takes it back, in its own order. */
 	undo_drop(&u, undo_in_guest, c);

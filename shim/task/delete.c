@@ -20,6 +20,7 @@ static int not_found(const struct process *p, struct err *e)
 /* The caller of Create gave up and wants what there is of it gone. */
 static int abort_creation(struct process *p, struct deadline d, struct err *e)
 {
+	p->container->unwanted = true;
 	fiber_group_cancel(&p->container->creating);
 	while (p->state == PROCESS_CREATING && !p->deleted)
 		if (cond_wait(&p->changed, d, e) < 0)

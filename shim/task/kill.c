@@ -9,7 +9,7 @@
 #include "shim/task/watch.h"
 
 /* SIGKILL is how containerd gets rid of a container: an agent that hangs must not prevent that. */
-#define KILL_LIMIT_MS 10000
+#define KILL_LIMIT_MS 5000
 
 /* A process that was never started has no handlers: these signals end it. */
 static bool ends_unstarted(uint32_t signal)

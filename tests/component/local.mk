@@ -32,3 +32,4 @@ check_PROGRAMS += tests/component/test_cgroup
 TESTS += tests/component/test_cgroup
 tests_component_test_cgroup_SOURCES = tests/component/test_cgroup.c tests/component/assert.h
 tests_component_test_cgroup_LDADD = $(STAGE_TEST_LIBS)
+include tests/component/task.mk

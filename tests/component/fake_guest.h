@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_TESTS_FAKE_GUEST_H
+#define HUSK_TESTS_FAKE_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Stands in for shim/sandbox, shim/agent and shim/io behind the task service: a guest that does what
+ * the test says and notes what it was asked. There is one, as there is one sandbox in a shim.
+ *
+ * Each thing that is acquired (streams, sandbox, container) is counted; the n-th can be refused.
+ */
+#define FAKE_VMM_PID 4242
+
+struct fake_guest {
+	/* set by the test */
+	int fail_at;      /* 1-based: the acquisition that is refused; 0: none */
+	int boot_ms;      /* how long sandbox_start() takes */
+	bool refuse_exec; /* agent_exec_process() finds no such program */
+	bool hang;        /* no call to the agent is answered before its deadline */
+	bool stall;       /* stdio_drain() waits for its whole deadline */
+
+	/* noted by the fake */
+	int asked, held;
+	bool alive;
+	int streams_open, closed_stdin, drained;
+	int frozen;
+	unsigned rows, columns;
+	unsigned last_signal;
+	char last_signal_exec[80];
+	char log[4096]; /* "start c1;exec c1 e1;…" */
+};
+extern struct fake_guest fake;
+
+/* Forget everything; nothing may be held. */
+void fake_reset(void);
+
+/* The process ends by itself. exec_id "": init. */
+void fake_exit(const char *id, const char *exec_id, int status);
+
+/* The VMM is killed. */
+void fake_die(void);
+
+/* The OOM killer hits a container. */
+void fake_oom(const char *id);
+
+#endif
