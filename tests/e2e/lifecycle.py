@@ -157,12 +157,8 @@ def test_error_codes(ct):
 
 def test_created_task_can_be_killed(ct):
     """A task that was never started still ends, with an exit that waiters see."""
-    name = ct.detached("sleep", "1000")
-    address = ct.shim_address(name)
-    ct.ctr("task", "kill", "-s", "KILL", name, check=True)
-    check_equal(ct.exit_code(name), 137)
-    task = ttrpc.Task(address)
-    bundle, stdin = ct.bundle(name), [(5, ""), (6, ""), (7, "")]
+    task = task_of(ct, ct.shared)
+    bundle, stdin = ct.bundle(ct.shared), [(5, ""), (6, ""), (7, "")]
     mounts = [(3, [(1, "bind"), (2, os.path.join(os.environ["HUSK_CACHE"], "busybox")), (4, "rbind"), (4, "ro")])]
     task("Create", [(1, "cold"), (2, bundle)] + mounts + stdin)
     check_equal(task("State", [(1, "cold")])[4][0], 1, "status (created)")
@@ -171,7 +167,6 @@ def test_created_task_can_be_killed(ct):
     check_equal(task.client.receive(waiting, 10)[1][0], 137, "exit code")
     check_equal(task("State", [(1, "cold")])[4][0], 3, "status (stopped)")
     task("Delete", [(1, "cold")])
-    ct.remove(name)
 
 
 def test_bad_update(ct):

@@ -38,13 +38,13 @@ def run_with(report, entry, transport, options):
     ct = c.Containerd(name, binaries, options.prefix, options.image, config)
 
     def test_shared_container_starts(ct):
-        ct.detached("sleep", "100000", name="shared", options=("--mount", c.CGROUP))
+        ct.detached("sleep", "100000", name=ct.shared, options=("--mount", c.CGROUP))
 
     def test_nothing_is_left(before):
         check_equal(census.leftovers(before), [])
 
     try:
-        ct.shared = "shared"
+        ct.shared = ct.new_id("shared")
         only, report.only = report.only, ""
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
