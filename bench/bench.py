@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every promise of docs/specification.md that is a number, measured in one run; bench/run starts it.
+
+Exit code 1: a promise was not kept.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..", "tests", "fault")]
+
+import calls  # noqa: E402
+import cold_start  # noqa: E402
+import containerd as c  # noqa: E402
+import memory  # noqa: E402
+import streams  # noqa: E402
+from figures import Table  # noqa: E402
+
+SECTIONS = ("cold", "phases", "memory", "calls", "kills", "stdout", "vsock")
+
+
+def settings(transport, vmm="", agent=""):
+    return f'[hypervisor.qemu]\ntransport = "{transport}"\n{vmm}[agent.husk]\n{agent}'
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        text = file.read()
+    model = next((line.split(":")[1].strip() for line in text.splitlines() if "model name" in line), "?")
+    hardware = any(flag in text.split() for flag in ("vmx", "svm"))
+    print(f"{os.cpu_count()} processors, {model}; Linux {platform.release()};"
+          f" virtualisation by the {'hardware' if hardware else 'emulator (TCG)'};"
+          f" load {os.getloadavg()[0]:.1f}", flush=True)
+
+
+def measure(ct, table, options):
+    want = options.only or SECTIONS
+    program = f"{options.programs}/shim_bench"
+    if "cold" in want:
+        cold_start.measure(ct, table, options.repetitions)
+    if "phases" in want:
+        # The guest's console in the log, without the kernel's lines on it that would slow it down.
+        ct.write_husk_config(settings("serial", 'enable_debug = true\nkernel_params = "quiet"\n'))
+        cold_start.measure_phases(ct, options.repetitions)
+        ct.write_husk_config(settings("serial"))
+    if "memory" in want:
+        memory.measure(ct, table)
+    if "calls" in want:
+        calls.measure(ct, table, program, options.calls, options.execs, "serial port")
+    if "kills" in want:
+        calls.measure_kills(ct, table, options.kills)
+    if "stdout" in want:
+        ct.write_husk_config(settings("serial", agent="debug_console_enabled = true\n"))
+        streams.measure(ct, table, options.programs, options.mib, options.streams, "serial port")
+    if "vsock" in want and options.vsock_daemon:
+        ct.write_husk_config(settings("hybrid-vsock", f'vsock_daemon = "{options.vsock_daemon}"\n'))
+        calls.measure(ct, table, program, 0, options.execs, "hybrid vsock")
+        streams.measure(ct, table, options.programs, options.mib, options.streams, "hybrid vsock")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--containerd", default="/usr/bin", help="directory of containerd and ctr")
+    parser.add_argument("--prefix", required=True, help="where husk is installed")
+    parser.add_argument("--programs", required=True, help="directory of shim_bench and guest_pump")
+    parser.add_argument("--image", required=True)
+    parser.add_argument("--vsock-daemon", help="path of vhost-device-vsock")
+    parser.add_argument("--repetitions", type=int, default=7, help="cold starts of each kind")
+    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--execs", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=8)
+    parser.add_argument("--streams", type=int, default=3)
+    parser.add_argument("--mib", type=int, default=256)
+    parser.add_argument("--only", action="append", choices=SECTIONS)
+    options = parser.parse_args()
+    machine()
+    table = Table()
+    ct = c.Containerd("bench", options.containerd, options.prefix, options.image, settings("serial"))
+    try:
+        measure(ct, table, options)
+    finally:
+        ct.close()
+    print("\n== promises", flush=True)
+    table.show()
+    sys.exit(1 if table.broken else 0)
+
+
+if __name__ == "__main__":
+    main()

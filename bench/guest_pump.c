@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the transport carries raw: run in a privileged container, writes so many bytes of zeros from
+ * the guest to the host and does nothing else. Linked statically, because a container brings no
+ * libraries of ours.
+ *
+ *      guest_pump serial NAME BYTES     through the virtio-serial port with that name
+ *      guest_pump vsock PORT BYTES      to the first who connects to that vsock port
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#define PORTS_DIR "/sys/class/virtio-ports"
+#define NODE      "/dev/husk-bench-port"
+
+/* As large as the agent's largest answer. The driver of the port cuts it into pieces of 32 KiB. */
+#define CHUNK (256u << 10)
+
+static int fail(const char *what)
+{
+	(void)fprintf(stderr, "guest_pump: %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+/* The first line of a file below the port's directory, without its newline. */
+static int read_line(const char *port, const char *file, char *line, int size)
+{
+	char path[PATH_MAX];
+	FILE *in;
+	const char *got;
+
+	(void)snprintf(path, sizeof(path), PORTS_DIR "/%s/%s", port, file);
+	in = fopen(path, "re");
+	if (!in)
+		return -1;
+	got = fgets(line, size, in);
+	(void)fclose(in);
+	if (!got)
+		return -1;
+	line[strcspn(line, "\n")] = '\0';
+	return 0;
+}
+
+/* "MAJOR:MINOR" of the port with that name. */
+static int find_port(const char *name, unsigned *ret_major, unsigned *ret_minor)
+{
+	DIR *dir = opendir(PORTS_DIR);
+	const struct dirent *entry;
+	int result = -1;
+
+	if (!dir)
+		return fail(PORTS_DIR);
+	while (result < 0 && (entry = readdir(dir))) {
+		char line[64], *end;
+		unsigned long high, low;
+
+		if (read_line(entry->d_name, "name", line, sizeof(line)) < 0 ||
+		    strcmp(line, name) != 0 ||
+		    read_line(entry->d_name, "dev", line, sizeof(line)) < 0)
+			continue;
+		high = strtoul(line, &end, 10);
+		if (*end != ':')
+			continue;
+		low = strtoul(end + 1, &end, 10);
+		if (*end != '\0')
+			continue;
+		*ret_major = (unsigned)high;
+		*ret_minor = (unsigned)low;
+		result = 0;
+	}
+	(void)closedir(dir);
+	if (result < 0) {
+		errno = ENOENT;
+		return fail(name);
+	}
+	return 0;
+}
+
+/* The container's /dev has no node for it: it gets one. */
+static int open_port(const char *name)
+{
+	unsigned high, low;
+	int fd;
+
+	if (find_port(name, &high, &low) < 0)
+		return -1;
+	if (mknod(NODE, S_IFCHR | 0600, makedev(high, low)) < 0 && errno != EEXIST)
+		return fail("make a node for the port");
+	fd = open(NODE, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? fail("open the port") : fd;
+}
+
+static int accept_vsock(unsigned port)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_ANY,
+				  .svm_port = port };
+	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd;
+
+	if (listener < 0)
+		return fail("vsock socket");
+	if (bind(listener, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    listen(listener, 1) < 0) {
+		(void)close(listener);
+		return fail("listen on vsock");
+	}
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	(void)close(listener);
+	return fd < 0 ? fail("accept on vsock") : fd;
+}
+
+static int pump(int fd, unsigned long long bytes)
+{
+	static const char zeros[CHUNK];
+
+	while (bytes > 0) {
+		size_t want = bytes < CHUNK ? (size_t)bytes : CHUNK;
+		ssize_t n = write(fd, zeros, want);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail("write");
+		bytes -= (unsigned long long)n;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long bytes;
+	char *end;
+	int fd, result;
+
+	if (argc != 4) {
+		(void)fprintf(stderr, "usage: guest_pump serial NAME BYTES\n"
+				      "       guest_pump vsock PORT BYTES\n");
+		return 2;
+	}
+	bytes = strtoull(argv[3], &end, 10);
+	if (*end != '\0')
+		return 2;
+	if (strcmp(argv[1], "serial") == 0)
+		fd = open_port(argv[2]);
+	else
+		fd = accept_vsock((unsigned)strtoul(argv[2], NULL, 10));
+	if (fd < 0)
+		return 1;
+	result = pump(fd, bytes);
+	(void)close(fd);
+	return result < 0 ? 1 : 0;
+}
