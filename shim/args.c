@@ -43,7 +43,7 @@ static int parse_bool(const char *name, const char *value, bool *ret, struct err
 	return err_set(e, ERR_INVALID, "option -%s: '%s' is neither true nor false", name, value);
 }
 
-int shim_args_parse(int argc, char *const *argv, struct shim_args *ret, struct err *e)
+int shim_args_parse(int argc, const char *const *argv, struct shim_args *ret, struct err *e)
 {
 	struct shim_args args = { .ns = "",
 				  .address = "",

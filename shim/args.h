@@ -22,6 +22,7 @@ struct shim_args {
 	const char *action; /* "start", "delete" or, from ourselves, "serve" */
 };
 
-int shim_args_parse(int argc, char *const *argv, struct shim_args *ret, struct err *e) must_check;
+int shim_args_parse(int argc, const char *const *argv, struct shim_args *ret, struct err *e)
+	must_check;
 
 #endif

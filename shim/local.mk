@@ -32,6 +32,10 @@ libshimtask_a_SOURCES = \
 	shim/task/wait.c \
 	shim/task/watch.c shim/task/watch.h
 
+# What a test links that has a sandbox, an agent and streams of its own.
+SHIM_TASK_LIBS = libshimtask.a libhypervisor.a libconfig.a liboci.a libnet.a librpc.a libasync.a \
+	libjson.a libproto.a libprotogen.a libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS)
+
 noinst_LIBRARIES += libshim.a
 libshim_a_SOURCES = \
 	shim/address.c shim/address.h \

@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	struct shim_args args;
 	struct err e = ERR_INIT;
 
-	if (shim_args_parse(argc, argv, &args, &e) < 0 || run(&args, &e) < 0) {
+	if (shim_args_parse(argc, (const char *const *)argv, &args, &e) < 0 || run(&args, &e) < 0) {
 		(void)fprintf(stderr, "containerd-shim-husk-v2: %s\n", e.text);
 		return 1;
 	}

@@ -27,6 +27,9 @@
 #define FLUSH_MS        3000
 #define HANG_UP_MS      1000
 #define ACCEPT_RETRY_MS 100
+/* containerd takes up to 100 s to connect to what `start` printed (containerd-shim.md 1.8). */
+#define IDLE_CHECK_MS   30000
+#define IDLE_CHECKS     5
 
 struct server {
 	const struct shim_args *args;
@@ -93,6 +96,26 @@ static void accept_connections(void *arg)
 	}
 }
 
+/*
+ * Until Shutdown. A containerd that died between `start` and Create, or before the Shutdown that
+ * follows a failed Create, sends none: with nobody connected and no task there is nothing to stay for.
+ */
+static void wait_for_end(struct server *s)
+{
+	unsigned idle = 0;
+
+	while (idle < IDLE_CHECKS) {
+		struct err e = ERR_INIT;
+		bool busy;
+
+		if (task_service_wait_shutdown(s->tasks, deadline_in_ms(IDLE_CHECK_MS), &e) == 0)
+			return;
+		busy = s->n_connections > 0 || task_service_busy(s->tasks);
+		idle = busy ? 0 : idle + 1;
+	}
+	log_warn("no task and no containerd for %d s", IDLE_CHECKS * IDLE_CHECK_MS / 1000);
+}
+
 static void wait_hung_up(struct server *s)
 {
 	struct deadline d = deadline_in_ms(HANG_UP_MS);
@@ -125,8 +148,7 @@ static void serve(void *arg)
 	(void)close(SERVE_READY_FD);
 	log_info("shim of sandbox %s is ready", s->args->id);
 
-	if (task_service_wait_shutdown(s->tasks, DEADLINE_NEVER, &e) < 0)
-		log_error("wait for Shutdown: %s", e.text);
+	wait_for_end(s);
 	(void)unlink(s->args->socket);
 	io_shutdown(s->listener);
 	lost = publisher_flush(s->publisher, deadline_in_ms(FLUSH_MS));

@@ -90,6 +90,11 @@ const struct rpc_service *const *task_service_table(const struct task_service *s
 	return s->table;
 }
 
+bool task_service_busy(const struct task_service *s)
+{
+	return s->containers || s->booting || (s->sandbox && !s->ended);
+}
+
 int task_service_wait_shutdown(struct task_service *s, struct deadline d, struct err *e)
 {
 	while (!s->shutdown)

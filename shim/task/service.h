@@ -31,6 +31,9 @@ void task_service_free(struct task_service *s);
 /* For rpc_serve(); owned by the service. */
 const struct rpc_service *const *task_service_table(const struct task_service *s, size_t *ret_n);
 
+/* Is there a task, or a sandbox that runs? */
+bool task_service_busy(const struct task_service *s);
+
 /* Until a Shutdown was accepted, that is with no task left (or with `now` set). */
 int task_service_wait_shutdown(struct task_service *s, struct deadline d, struct err *e) must_check;
 

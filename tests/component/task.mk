@@ -6,12 +6,9 @@ TASK_TESTS = \
 check_PROGRAMS += $(TASK_TESTS)
 TESTS += $(TASK_TESTS)
 
-task_fake = tests/component/fake_guest.c tests/component/fake_guest.h
-task_harness = tests/component/task_harness.c tests/component/task_harness.h $(task_fake)
-task_fake_libs = libshimtask.a libhypervisor.a libconfig.a liboci.a libnet.a librpc.a \
-	libasync.a libjson.a libproto.a libprotogen.a libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) \
-	$(UV_LIBS)
+task_harness = tests/component/task_harness.c tests/component/task_harness.h \
+	tests/component/fake_guest.c tests/component/fake_guest.h
 tests_component_test_task_SOURCES = tests/component/test_task.c $(task_harness)
-tests_component_test_task_LDADD = $(task_fake_libs) $(CMOCKA_LIBS)
+tests_component_test_task_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
 tests_component_test_task_faults_SOURCES = tests/component/test_task_faults.c $(task_harness)
-tests_component_test_task_faults_LDADD = $(task_fake_libs) $(CMOCKA_LIBS)
+tests_component_test_task_faults_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)

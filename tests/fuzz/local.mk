@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hvsock \
 	tests/fuzz/fuzz_oci_spec \
+	tests/fuzz/fuzz_task_request \
 	tests/fuzz/fuzz_qmp \
 	tests/fuzz/fuzz_toml \
 	tests/fuzz/fuzz_ttrpc_request
@@ -48,3 +49,8 @@ tests_fuzz_fuzz_ttrpc_request_SOURCES = tests/fuzz/fuzz_ttrpc_request.c $(fuzz_m
 tests_fuzz_fuzz_ttrpc_request_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_ttrpc_request_LDADD = librpc.a libproto.a libprotogen.a libasync.a libbase.a \
 	$(PROTOBUF_C_LIBS) $(UV_LIBS)
+
+tests_fuzz_fuzz_task_request_SOURCES = tests/fuzz/fuzz_task_request.c \
+	tests/component/fake_guest.c tests/component/fake_guest.h $(fuzz_main)
+tests_fuzz_fuzz_task_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_task_request_LDADD = $(SHIM_TASK_LIBS)

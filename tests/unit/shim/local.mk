@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 include tests/unit/shim/sandbox.mk
+include tests/unit/shim/shim.mk
