@@ -60,6 +60,17 @@ static const char *separator(const char *more)
 	return *more == '\0' ? "" : ",";
 }
 
+/*
+ * A guest that sees ERMS copies and clears memory with `rep movsb` and `rep stosb`, which TCG emulates
+ * byte by byte. Without it the guest takes words: boots take a third less time, copies are three times
+ * as fast (bench/).
+ */
+#if defined(__x86_64__)
+#	define TCG_CPU "max,-erms"
+#else
+#	define TCG_CPU "max"
+#endif
+
 static void add_machine(char ***args, const struct qemu_choices *q, const struct config *c)
 {
 	const struct config_hypervisor *h = &c->hypervisor;
@@ -70,7 +81,7 @@ static void add_machine(char ***args, const struct qemu_choices *q, const struct
 	    strstr(h->machine_type, "q35") ? ",usb=off,sata=off,smbus=off,vmport=off,hpet=off" : "",
 	    memory_shared(q) ? ",memory-backend=memory" : "", separator(h->machine_accelerators),
 	    h->machine_accelerators);
-	add(args, "-cpu", "%s%s%s", q->accel == CONFIG_ACCEL_KVM ? "host" : "max",
+	add(args, "-cpu", "%s%s%s", q->accel == CONFIG_ACCEL_KVM ? "host" : TCG_CPU,
 	    separator(h->cpu_features), h->cpu_features);
 	add(args, "-smp", "%" PRIu32, q->vcpus);
 	add(args, "-m", "%" PRIu64 "M", q->memory_mib);
