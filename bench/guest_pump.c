@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the transport carries raw: run in a privileged container, writes so many bytes of zeros from
- * the guest to the host and does nothing else. Linked statically, because a container brings no
- * libraries of ours.
+ * What the transport carries raw: run in a privileged container, writes so many bytes of zeros, or
+ * what it reads from standard input, from the guest to the host and does nothing else. Linked
+ * statically, because a container brings no libraries of ours.
  *
- *      guest_pump serial NAME BYTES     through the virtio-serial port with that name
- *      guest_pump vsock PORT BYTES      to the first who connects to that vsock port
+ *      guest_pump serial NAME BYTES|-     through the virtio-serial port with that name
+ *      guest_pump vsock PORT BYTES|-      to the first who connects to that vsock port
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,44 +122,64 @@ static int accept_vsock(unsigned port)
 	return fd < 0 ? fail("accept on vsock") : fd;
 }
 
-static int pump(int fd, unsigned long long bytes)
+static char chunk[CHUNK];
+
+static int write_chunk(int fd, size_t len)
 {
-	static const char zeros[CHUNK];
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(fd, chunk + done, len - done);
 
-	while (bytes > 0) {
-		size_t want = bytes < CHUNK ? (size_t)bytes : CHUNK;
-		ssize_t n = write(fd, zeros, want);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+		if (n < 0 && errno != EINTR)
 			return fail("write");
-		bytes -= (unsigned long long)n;
+		if (n > 0)
+			done += (size_t)n;
 	}
 	return 0;
 }
 
+static int pump_zeros(int fd, unsigned long long bytes)
+{
+	while (bytes > 0) {
+		size_t len = bytes < CHUNK ? (size_t)bytes : CHUNK;
+
+		if (write_chunk(fd, len) < 0)
+			return -1;
+		bytes -= len;
+	}
+	return 0;
+}
+
+static int pump_input(int fd)
+{
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, chunk, CHUNK)) > 0)
+		if (write_chunk(fd, (size_t)n) < 0)
+			return -1;
+	return n < 0 ? fail("read") : 0;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long long bytes;
-	char *end;
+	unsigned long long bytes = 0;
+	bool input;
 	int fd, result;
 
 	if (argc != 4) {
-		(void)fprintf(stderr, "usage: guest_pump serial NAME BYTES\n"
-				      "       guest_pump vsock PORT BYTES\n");
+		(void)fprintf(stderr, "usage: guest_pump serial NAME BYTES|-\n"
+				      "       guest_pump vsock PORT BYTES|-\n");
 		return 2;
 	}
-	bytes = strtoull(argv[3], &end, 10);
-	if (*end != '\0')
-		return 2;
+	input = strcmp(argv[3], "-") == 0;
+	if (!input)
+		bytes = strtoull(argv[3], NULL, 10);
 	if (strcmp(argv[1], "serial") == 0)
 		fd = open_port(argv[2]);
 	else
 		fd = accept_vsock((unsigned)strtoul(argv[2], NULL, 10));
 	if (fd < 0)
 		return 1;
-	result = pump(fd, bytes);
+	result = input ? pump_input(fd) : pump_zeros(fd, bytes);
 	(void)close(fd);
 	return result < 0 ? 1 : 0;
 }
