@@ -48,7 +48,7 @@ def test_native_snapshotter(ct):
 
 
 def test_rootfs_directory(ct):
-    source = os.path.join(os.environ["HUSK_CACHE"], "busybox")
+    source = ct.rootfs
     done = ct.ctr("run", "--rm", "--runtime", c.RUNTIME, "--rootfs", source, ct.new_id("dir"),
                   "/bin/sh", "-c", "/bin/ls /bin/busybox; pwd")
     check_equal(done.text, "/bin/busybox\n/\n", done.error)

@@ -158,9 +158,15 @@ def test_error_codes(ct):
 def test_created_task_can_be_killed(ct):
     """A task that was never started still ends, with an exit that waiters see."""
     task = task_of(ct, ct.shared)
-    bundle, stdin = ct.bundle(ct.shared), [(5, ""), (6, ""), (7, "")]
-    mounts = [(3, [(1, "bind"), (2, os.path.join(os.environ["HUSK_CACHE"], "busybox")), (4, "rbind"), (4, "ro")])]
-    task("Create", [(1, "cold"), (2, bundle)] + mounts + stdin)
+    with open(f"{ct.bundle(ct.shared)}/config.json") as file:
+        spec = json.load(file)
+    spec["linux"]["cgroupsPath"] = "/default/cold"
+    bundle = f"{ct.run}/cold"
+    os.makedirs(bundle, exist_ok=True)
+    with open(f"{bundle}/config.json", "w") as file:
+        json.dump(spec, file)
+    mounts = [(3, [(1, "bind"), (2, ct.rootfs), (4, "rbind"), (4, "ro")])]
+    task("Create", [(1, "cold"), (2, bundle)] + mounts)
     check_equal(task("State", [(1, "cold")])[4][0], 1, "status (created)")
     waiting = task.send("Wait", [(1, "cold")])
     task("Kill", [(1, "cold"), (3, 9)])
