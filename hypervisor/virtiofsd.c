@@ -12,8 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/async/io.h"
 #include "common/base/mem.h"
@@ -159,20 +157,14 @@ static int find_kind(const char *path, struct deadline d, enum virtiofsd_kind *r
 static int make_sockets(struct hv *hv, int *ret_listener, int *ret_connection, struct err *e)
 {
 	auto_free char *path = hv_run_path(hv, "virtiofsd.sock");
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	auto_close int connection = -1;
 	auto_close int listener = unix_listen(path, e);
-	int r;
 
 	if (listener < 0)
 		return -1;
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	r = connection < 0 ? -1 : connect(connection, (const struct sockaddr *)&sa, sizeof(sa));
-	if (r < 0)
-		err_sys(e, errno, "connect to '%s'", path);
+	connection = unix_connect_fd(path, e);
 	(void)unlink(path);
-	if (r < 0)
+	if (connection < 0)
 		return -1;
 	*ret_listener = take_fd(&listener);
 	*ret_connection = take_fd(&connection);

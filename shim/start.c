@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "common/base/fd.h"
@@ -90,6 +91,10 @@ static int find_place(struct start *s, struct err *e)
 		return err_set(e, ERR_INVALID, "socket directory '%.200s' is not an absolute path",
 			       dir);
 	s->socket = address_socket_path(dir, s->args->address, s->args->ns, s->group);
+	/* Ours to reach at any length, but containerd dials it by its path. */
+	if (strlen(s->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return err_set(e, ERR_INVALID, "socket path '%.300s' is too long for a socket",
+			       s->socket);
 	return path_mkdirs(dir, 0700, e);
 }
 

@@ -105,7 +105,7 @@ int transport_parse(const char *uri, struct transport_address *ret, struct err *
 		return 0;
 	}
 	return err_set(e, ERR_INVALID,
-		       "'%s' is no address: vsock://CID:PORT, hvsock://PATH:PORT, serial://NAME or "
+		       "'%.200s' is no address: vsock://CID:PORT, hvsock://PATH:PORT, serial://NAME or "
 		       "unix://PATH (paths up to %d bytes)",
 		       uri, TRANSPORT_PATH_MAX - 1);
 }

@@ -23,7 +23,7 @@ enum transport_kind {
 	TRANSPORT_UNIX
 };
 
-#define TRANSPORT_PATH_MAX 108 /* sun_path */
+#define TRANSPORT_PATH_MAX 4096 /* bytes with the NUL: PATH_MAX, see unix.h */
 
 struct transport_address {
 	enum transport_kind kind;

@@ -15,15 +15,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "common/async/fiber.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/net/transport.h"
+#include "common/net/unix.h"
 #include "hypervisor/driver.h"
 
 #define CID_TRIES     128
@@ -92,21 +91,16 @@ static int make_directory(const char *dir, const struct confine *c, struct err *
 static int connect_when_there(struct hv *hv, const struct hv_process *p, const char *path,
 			      struct deadline d, struct err *e)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(e, ERR_INVALID, "socket path '%s' is longer than %zu bytes", path,
-			       sizeof(sa.sun_path) - 1);
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
 	for (;;) {
-		auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		struct err why = ERR_INIT;
+		int fd = unix_connect_fd(path, &why);
 
-		if (fd < 0)
-			return err_sys(e, errno, "socket");
-		if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0)
-			return take_fd(&fd);
-		if (errno != ENOENT && errno != ECONNREFUSED)
-			return err_sys(e, errno, "connect to '%s'", path);
+		if (fd >= 0)
+			return fd;
+		if (why.code != ERR_NOT_FOUND && why.code != ERR_UNAVAILABLE) {
+			*e = why;
+			return -1;
+		}
 		if (hv->dead || hv_process_exited(p))
 			return err_set(e, ERR_UNAVAILABLE, "it ended before it listened");
 		if (deadline_passed(d))
