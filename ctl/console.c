@@ -5,44 +5,31 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 
 #include "common/base/fd.h"
-#include "common/base/id.h"
-#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/net/unix.h"
 #include "config/config.h"
 #include "ctl/command.h"
+#include "ctl/sandboxes.h"
 
 #define CONSOLE_SOCKET "vm/console.sock" /* made by the driver of the hypervisor */
 #define LEAVE          '\x1d'            /* Control-], as telnet has it */
 
-static int connect_console(const struct config *c, const char *id, struct err *e)
+static int connect_console(const struct config *c, const char *name, struct err *e)
 {
-	auto_free char *path = xasprintf("%s/%s/" CONSOLE_SOCKET, c->runtime.state_dir, id);
-	auto_free char *dir = xasprintf("%s/%s", c->runtime.state_dir, id);
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	auto_close int fd = -1;
+	auto_free char *dir = NULL, *path = NULL;
 
-	if (access(dir, F_OK) < 0)
-		return err_set(e, ERR_NOT_FOUND,
-			       "no sandbox '%s' below %s; huskctl list shows "
-			       "those there are",
-			       id, c->runtime.state_dir);
+	if (sandboxes_find(c->runtime.state_dir, name, &dir, e) < 0)
+		return -1;
+	path = path_join(dir, CONSOLE_SOCKET);
 	if (access(path, F_OK) < 0)
 		return err_set(e, ERR_NOT_FOUND,
 			       "sandbox '%s' has no console (no %s): set debug_console_enabled = "
 			       "true in [agent.husk] before it is started",
-			       id, path);
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(e, ERR_INVALID, "socket path '%s' is too long", path);
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "socket");
-	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return err_sys(e, errno, "connect to '%s'", path);
-	return take_fd(&fd);
+			       name, path);
+	return unix_connect_fd(path, e);
 }
 
 /* Pass on what is there. 1: go on, 0: end of that side. */
@@ -100,7 +87,7 @@ int command_console(const struct command_args *args)
 	bool is_terminal;
 	int r;
 
-	if (id_check("sandbox", args->name, &e) < 0 || config_load(args->config, &config, &e) < 0)
+	if (config_load(args->config, &config, &e) < 0)
 		goto failed;
 	console = connect_console(config, args->name, &e);
 	if (console < 0)

@@ -15,5 +15,5 @@ huskctl_SOURCES = \
 	ctl/list.c \
 	ctl/main.c \
 	ctl/version.c
-huskctl_LDADD = libctl.a libhypervisor.a libhost.a libconfig.a libjson.a libasync.a libbase.a \
+huskctl_LDADD = libctl.a libhypervisor.a libhost.a libconfig.a libjson.a libnet.a libasync.a libbase.a \
 	$(YAJL_LIBS) $(UV_LIBS)

@@ -100,23 +100,23 @@ static const char *started_text(const struct json *state, char buf[static NUMBER
 	return buf;
 }
 
-static void print_sandbox(const char *state_dir, const char *id, struct buf *ret)
+static void print_sandbox(const char *state_dir, const char *name, struct buf *ret)
 {
-	auto_free char *dir = path_join(state_dir, id);
+	auto_free char *dir = path_join(state_dir, name);
 	auto_free char *path = path_join(dir, STATE_FILE);
+	auto_free char *ns = xstrndup(name, strcspn(name, "/"));
 	auto_free char *text = NULL;
 	auto_json struct json *state = NULL;
 	struct err ignored = ERR_INIT;
 	char vmm_buf[NUMBER_TEXT], shim_buf[NUMBER_TEXT], started[NUMBER_TEXT];
-	const char *ns, *vmm;
+	const char *vmm;
 	size_t len;
 
 	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &text, &len, &ignored) == 0 &&
 	    json_parse(text, len, &state, &ignored) < 0)
 		state = NULL;
-	ns = json_string(json_get(state, "namespace"));
 	vmm = vmm_text(dir, state, vmm_buf);
-	buf_addf(ret, LINE_FORMAT, id, ns ? ns : "-", vmm, pid_text(state, "shim_pid", shim_buf),
+	buf_addf(ret, LINE_FORMAT, path_base(name), ns, vmm, pid_text(state, "shim_pid", shim_buf),
 		 alive_text(dir, state, vmm), started_text(state, started));
 }
 
@@ -125,26 +125,90 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int sandboxes_print(const char *state_dir, struct buf *ret, struct err *e)
+/* The directories in `path` whose names are identifiers, sorted. Not there: none. */
+static int directories_in(const char *path, char ***ret, struct err *e)
 {
-	auto_strv char **ids = NULL;
 	const struct dirent *entry;
-	DIR *d = opendir(state_dir);
+	DIR *d = opendir(path);
 	size_t n;
 
-	if (!d && errno != ENOENT)
-		return err_sys(e, errno, "read directory '%s'", state_dir);
-	while (d && (entry = readdir(d)) != NULL)
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "read directory '%s'", path);
+	while ((entry = readdir(d)) != NULL)
 		if (entry->d_type == DT_DIR && id_valid(entry->d_name))
-			strv_add(&ids, entry->d_name);
-
-	n = strv_len((const char *const *)ids);
+			strv_add(ret, entry->d_name);
+	(void)closedir(d);
+	n = strv_len((const char *const *)*ret);
 	if (n > 0)
-		qsort(ids, n, sizeof(*ids), by_name);
+		qsort(*ret, n, sizeof(**ret), by_name);
+	return 0;
+}
+
+/* "<namespace>/<id>" of every sandbox there is. */
+static int names_of_all(const char *state_dir, char ***ret, struct err *e)
+{
+	auto_strv char **namespaces = NULL;
+
+	if (directories_in(state_dir, &namespaces, e) < 0)
+		return -1;
+	for (char **ns = namespaces; ns && *ns; ns++) {
+		auto_free char *path = path_join(state_dir, *ns);
+		auto_strv char **ids = NULL;
+
+		if (directories_in(path, &ids, e) < 0)
+			return -1;
+		for (char **id = ids; id && *id; id++) {
+			auto_free char *name = path_join(*ns, *id);
+
+			strv_add(ret, name);
+		}
+	}
+	return 0;
+}
+
+int sandboxes_print(const char *state_dir, struct buf *ret, struct err *e)
+{
+	auto_strv char **names = NULL;
+
+	if (names_of_all(state_dir, &names, e) < 0)
+		return -1;
 	buf_addf(ret, LINE_FORMAT, "SANDBOX", "NAMESPACE", "VMM", "SHIM", "ALIVE", "STARTED");
-	for (size_t i = 0; i < n; i++)
-		print_sandbox(state_dir, ids[i], ret);
-	if (d)
-		(void)closedir(d);
+	for (char **name = names; name && *name; name++)
+		print_sandbox(state_dir, *name, ret);
+	return 0;
+}
+
+static int check_name(const char *name, struct err *e)
+{
+	const char *slash = strchr(name, '/');
+	auto_free char *ns = slash ? xstrndup(name, (size_t)(slash - name)) : NULL;
+
+	if (ns && id_check("namespace", ns, e) < 0)
+		return -1;
+	return id_check("sandbox", slash ? slash + 1 : name, e);
+}
+
+int sandboxes_find(const char *state_dir, const char *name, char **ret_dir, struct err *e)
+{
+	auto_strv char **names = NULL;
+	const char *found = NULL;
+
+	if (check_name(name, e) < 0 || names_of_all(state_dir, &names, e) < 0)
+		return -1;
+	for (char **one = names; one && *one; one++) {
+		if (strcmp(strchr(name, '/') ? *one : path_base(*one), name) != 0)
+			continue;
+		if (found)
+			return err_set(e, ERR_INVALID,
+				       "sandbox '%s' is there in several namespaces: say '%s' or "
+				       "'%s'",
+				       name, found, *one);
+		found = *one;
+	}
+	if (!found)
+		return err_set(e, ERR_NOT_FOUND,
+			       "no sandbox '%s' below %s; huskctl list shows those there are", name,
+			       state_dir);
+	*ret_dir = path_join(state_dir, found);
 	return 0;
 }

@@ -54,27 +54,23 @@ static void end_server(const struct shim_record_found *r)
 		(void)poll(&ended, 1, SERVER_DIES_MS);
 }
 
-static int clean_up_sandbox(const char *state_dir, const char *id, const char *ns, pid_t *ret_pid,
+static int clean_up_sandbox(const char *state_dir, const char *ns, const char *id, pid_t *ret_pid,
 			    struct err *e)
 {
-	struct shim_record_found record = { .ns = NULL };
+	struct shim_record_found record;
 	struct err why = ERR_INIT;
-	int found = record_read(state_dir, id, &record, &why);
-	auto_free char *record_ns = record.ns;
+	int found = record_read(state_dir, ns, id, &record, &why);
 
 	if (found < 0)
 		log_debug("%s", why.text);
-	/* Another namespace's sandbox of the same name is none of ours. */
-	if (found > 0 && strcmp(record_ns, ns) != 0)
-		return 0;
 	if (found > 0)
 		*ret_pid = record.vmm_pid;
 	why = ERR_INIT;
-	if (sandbox_clean_up(state_dir, id, &why) == 0)
+	if (sandbox_clean_up(state_dir, ns, id, &why) == 0)
 		return 0;
 	if (why.code == ERR_STATE && found > 0) {
 		end_server(&record);
-		return sandbox_clean_up(state_dir, id, e);
+		return sandbox_clean_up(state_dir, ns, id, e);
 	}
 	*e = why;
 	return -1;
@@ -125,7 +121,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 	log_set_level(LOG_LEVEL_WARN);
 	if (!bundle)
 		return err_sys(e, errno, "working directory");
-	if (id_check("task id", args->id, e) < 0)
+	if (id_check("task id", args->id, e) < 0 || id_check("namespace", args->ns, e) < 0)
 		return -1;
 	/* A bundle that is half gone still names its sandbox by its own id. */
 	if (bundle_group_id(bundle, args->id, &group, &why) < 0)
@@ -133,7 +129,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 
 	if (strcmp(group, args->id) == 0) {
 		state_dir = record_find_state_dir(bundle);
-		if (clean_up_sandbox(state_dir, args->id, args->ns, &pid, e) < 0)
+		if (clean_up_sandbox(state_dir, args->ns, args->id, &pid, e) < 0)
 			return err_wrap(e, "delete '%s'", args->id);
 		socket = bundle_read_address(bundle);
 		if (socket && !address_answers(socket))

@@ -32,7 +32,7 @@ static int replace_in(const char *dir, const char *name, const char *text, struc
 int record_write(const char *state_dir, const char *sandbox_id, const struct shim_record *r,
 		 struct err *e)
 {
-	auto_free char *dir = path_join(state_dir, sandbox_id);
+	auto_free char *dir = xasprintf("%s/%s/%s", state_dir, r->ns, sandbox_id);
 	auto_free char *text = NULL;
 	uint64_t start_time;
 
@@ -52,14 +52,13 @@ static pid_t read_pid(const struct json *v, const char *name)
 	return json_i64(json_get(v, name), &pid) && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
-int record_read(const char *state_dir, const char *sandbox_id, struct shim_record_found *ret,
-		struct err *e)
+int record_read(const char *state_dir, const char *ns, const char *sandbox_id,
+		struct shim_record_found *ret, struct err *e)
 {
-	auto_free char *path = xasprintf("%s/%s/" STATE_FILE, state_dir, sandbox_id);
+	auto_free char *path = xasprintf("%s/%s/%s/" STATE_FILE, state_dir, ns, sandbox_id);
 	auto_json struct json *v = NULL;
 	auto_free char *text = NULL;
 	struct err why = ERR_INIT;
-	const char *ns;
 	size_t len;
 
 	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &text, &len, &why) < 0) {
@@ -70,9 +69,7 @@ int record_read(const char *state_dir, const char *sandbox_id, struct shim_recor
 	}
 	if (json_parse(text, len, &v, e) < 0)
 		return err_wrap(e, "'%s'", path);
-	ns = json_string(json_get(v, "namespace"));
 	*ret = (struct shim_record_found){
-		.ns = xstrdup(ns ? ns : ""),
 		.shim_pid = read_pid(v, "shim_pid"),
 		.vmm_pid = read_pid(v, "vmm_pid"),
 	};

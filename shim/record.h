@@ -10,8 +10,8 @@
 /*
  * What the shim leaves on disk about itself, for `delete` after a crash and for huskctl:
  *
- *   <state_dir>/<sandbox id>/state.json  who runs the sandbox; goes with the sandbox's directory
- *   <bundle>/state-dir                   the state directory, which `delete` has no other way to know
+ *   <state_dir>/<namespace>/<sandbox id>/state.json  who runs the sandbox; goes with its directory
+ *   <bundle>/state-dir  the state directory, which `delete` has no other way to know
  */
 struct shim_record {
 	const char *ns, *bundle;
@@ -23,14 +23,13 @@ int record_write(const char *state_dir, const char *sandbox_id, const struct shi
 		 struct err *e) must_check;
 
 struct shim_record_found {
-	char *ns; /* for free() */
 	pid_t shim_pid, vmm_pid;
 	uint64_t shim_start_time; /* as record_start_time() of hypervisor/record.h tells it */
 };
 
 /* 1: *ret is set; 0: there is none. */
-int record_read(const char *state_dir, const char *sandbox_id, struct shim_record_found *ret,
-		struct err *e) must_check;
+int record_read(const char *state_dir, const char *ns, const char *sandbox_id,
+		struct shim_record_found *ret, struct err *e) must_check;
 
 int record_state_dir(const char *bundle, const char *state_dir, struct err *e) must_check;
 /* For free(). Where the bundle does not say: that of the configuration in force. */

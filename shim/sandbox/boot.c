@@ -33,7 +33,8 @@ static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *
 {
 	auto_free char *run_dir = NULL;
 
-	if (directory_create(s->config->runtime.state_dir, s->id, &s->dir, &s->teardown, e) < 0)
+	if (directory_create(s->config->runtime.state_dir, s->ns, s->id, &s->dir, &s->teardown, e) <
+	    0)
 		return -1;
 	run_dir = path_join(s->dir.path, "vm");
 	if (mkdir(run_dir, 0700) < 0)
@@ -280,9 +281,10 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	struct phases t = { .began = clock_now_ms() };
 	struct sandbox *s;
 
-	if (id_check("sandbox id", p->id, e) < 0)
+	if (id_check("namespace", p->ns, e) < 0 || id_check("sandbox id", p->id, e) < 0)
 		return -1;
 	s = xnew(struct sandbox);
+	s->ns = xstrdup(p->ns);
 	s->id = xstrdup(p->id);
 	s->config = p->config;
 	s->dir = DIRECTORY_NONE;
@@ -290,6 +292,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);
 		agent_free(s->agent);
+		free(s->ns);
 		free(s->id);
 		free(s);
 		return err_wrap(e, "start sandbox %s", p->id);

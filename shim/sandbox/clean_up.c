@@ -48,14 +48,14 @@ int clean_up_contents(struct directory *d, struct err *e)
 	return 0;
 }
 
-int sandbox_clean_up(const char *state_dir, const char *id, struct err *e)
+int sandbox_clean_up(const char *state_dir, const char *ns, const char *id, struct err *e)
 {
 	struct directory d = DIRECTORY_NONE;
 	int found, result;
 
-	if (id_check("sandbox id", id, e) < 0)
+	if (id_check("namespace", ns, e) < 0 || id_check("sandbox id", id, e) < 0)
 		return -1;
-	found = directory_lock(state_dir, id, &d, e);
+	found = directory_lock(state_dir, ns, id, &d, e);
 	if (found <= 0)
 		return found;
 	log_info("sandbox '%s' was left by a crash: cleaning up", id);

@@ -6,9 +6,10 @@
 #include "common/base/undo.h"
 
 /*
- * <state_dir>/<sandbox id>: everything of a sandbox that has a name on the host. The process that
- * runs the sandbox holds a lock (flock(2)) on it, which ends with that process: what is there and
- * not locked was left by a crash.
+ * <state_dir>/<namespace>/<sandbox id>: everything of a sandbox that has a name on the host.
+ * The same id may be in use in two namespaces of containerd. The process that runs the sandbox holds
+ * a lock (flock(2)) on it, which ends with that process: what is there and not locked was left by a
+ * crash. The namespace's directory is made with the first sandbox and removed with the last.
  *
  *   vm/           sockets and records of the VMM (hypervisor/)
  *   mounts/       shim/storage/share.h
@@ -17,6 +18,7 @@
  *   cgroups.made  the cgroups that were made for it, in that order
  */
 struct directory {
+	char *state_dir, *ns; /* as given */
 	char *path;
 	int fd; /* holds the lock */
 };
@@ -26,15 +28,15 @@ struct directory {
  * Make it, mode 0700, and lock it. One left by a crash is cleaned up first. ERR_EXISTS while a live
  * process has it. Its removal is pushed on `u`; *ret must stay where it is until then.
  */
-int directory_create(const char *state_dir, const char *id, struct directory *ret, struct undo *u,
-		     struct err *e) must_check;
+int directory_create(const char *state_dir, const char *ns, const char *id, struct directory *ret,
+		     struct undo *u, struct err *e) must_check;
 
 /*
  * Lock one that is there: 1, or 0 if there is none. ERR_STATE while a live process has it. The
  * caller gives it to directory_remove().
  */
-int directory_lock(const char *state_dir, const char *id, struct directory *ret, struct err *e)
-	must_check;
+int directory_lock(const char *state_dir, const char *ns, const char *id, struct directory *ret,
+		   struct err *e) must_check;
 
 /* Unlock, remove what is in it (never across a mount) and itself. What stays is logged. */
 void directory_remove(struct directory *d);

@@ -74,6 +74,7 @@ void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
  * alone: kill what still runs, unmount, remove. Idempotent, succeeds when there is nothing. ERR_STATE,
  * and nothing done, while the process that started the sandbox lives. Not in a fiber.
  */
-int sandbox_clean_up(const char *state_dir, const char *id, struct err *e) must_check;
+int sandbox_clean_up(const char *state_dir, const char *ns, const char *id, struct err *e)
+	must_check;
 
 #endif

@@ -17,7 +17,7 @@ enum sandbox_phase {
 };
 
 struct sandbox {
-	char *id;
+	char *ns, *id;
 	const struct config *config;
 	enum sandbox_phase phase;
 

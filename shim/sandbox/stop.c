@@ -60,6 +60,7 @@ void sandbox_free(struct sandbox *s)
 		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
 			continue;
 	agent_free(s->agent);
+	free(s->ns);
 	free(s->id);
 	free(s);
 }

@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "shim/agent/agent.h"
 #include "shim/io/stdio.h"
 #include "shim/sandbox/sandbox.h"
@@ -135,8 +136,8 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	if (ask("sandbox", e) < 0)
 		return -1;
 	s = xnew(struct sandbox);
-	s->dir = xasprintf("%s/%s", p->config->runtime.state_dir, p->id);
-	if (mkdir(s->dir, 0700) < 0)
+	s->dir = xasprintf("%s/%s/%s", p->config->runtime.state_dir, p->ns, p->id);
+	if (path_mkdirs(s->dir, 0700, e) < 0)
 		abort();
 	fake.alive = true;
 	agent.disconnected = false;

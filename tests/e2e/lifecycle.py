@@ -231,6 +231,27 @@ def test_close_io_twice(ct):
         task("CloseIO", [(1, ct.shared), (3, 1)])
 
 
+def test_same_id_in_two_namespaces(ct):
+    """With names as long as containerd takes them, which no socket address has room for."""
+    name = ct.new_id("same").ljust(76, "x")
+    namespaces = ["n" * 76, "m" * 76]
+    try:
+        for ns in namespaces:
+            ct.ctr("-n", ns, "run", "-d", "--runtime", c.RUNTIME, "--rootfs",
+                   os.path.join(os.environ["HUSK_CACHE"], "busybox"), name, "/bin/sleep", "1000", check=True)
+        for ns in namespaces:
+            done = ct.ctr("-n", ns, "task", "exec", "--exec-id", "e", name, "/bin/echo", "here", check=True)
+            check_equal(done.text, "here\n", ns)
+        ct.ctr("-n", namespaces[0], "task", "delete", "--force", name, check=True)
+        done = ct.ctr("-n", namespaces[1], "task", "exec", "--exec-id", "e", name, "/bin/echo", "still", check=True)
+        check_equal(done.text, "still\n", "after the other's end")
+    finally:
+        for ns in namespaces:
+            ct.ctr("-n", ns, "task", "delete", "--force", name)
+            ct.ctr("-n", ns, "container", "delete", name)
+            ct.ctr("namespace", "remove", ns)
+
+
 def test_containerd_restarted_finds_the_container(ct):
     name = ct.detached("sh", "-c", "while :; do sleep 0.2; done")
     before = ct.tasks()[name]

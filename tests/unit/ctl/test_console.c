@@ -37,7 +37,7 @@ static int set_up(void **state)
 	(void)snprintf(t.dir, sizeof(t.dir), "/tmp/husk-console-XXXXXX");
 	if (!mkdtemp(t.dir))
 		return -1;
-	run_dir = path_join(t.dir, "box/vm");
+	run_dir = path_join(t.dir, "ns/box/vm");
 	socket = path_join(run_dir, "console.sock");
 	t.config = path_join(t.dir, "c.toml");
 	f = fopen(t.config, "we");
@@ -120,7 +120,7 @@ static void test_conversation(void **state)
 	auto_close int console = -1;
 
 	(void)state;
-	start("box");
+	start("ns/box");
 	wait_readable(t.listener);
 	console = accept4(t.listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(console >= 0);
@@ -150,12 +150,12 @@ static void test_no_such_sandbox(void **state)
 static void test_bad_name(void **state)
 {
 	(void)state;
-	want_failure("../box", "huskctl: sandbox '../box' is not a valid identifier");
+	want_failure("../box", "huskctl: namespace '..' is not a valid identifier");
 }
 
 static void test_no_console(void **state)
 {
-	auto_free char *socket = path_join(t.dir, "box/vm/console.sock");
+	auto_free char *socket = path_join(t.dir, "ns/box/vm/console.sock");
 
 	(void)state;
 	assert_int_equal(unlink(socket), 0);

@@ -32,9 +32,10 @@ static void put(const char *id, const char *text)
 {
 	auto_free char *parent = path_join(dir, id);
 	auto_free char *path = path_join(parent, "state.json");
+	struct err e = ERR_INIT;
 	FILE *f;
 
-	assert_int_equal(mkdir(parent, 0700), 0);
+	assert_ok(path_mkdirs(parent, 0700, &e), &e);
 	if (!text)
 		return;
 	f = fopen(path, "we");
@@ -68,24 +69,25 @@ static void want(const struct buf *text, const char *words)
 static void test_lines(void **state)
 {
 	auto_buf struct buf text = BUF_INIT;
-	auto_free char *mine =
-		xasprintf("{\"vmm_pid\": %d, \"shim_pid\": 7, \"namespace\": \"k8s.io\","
-			  " \"started\": \"2026-01-02T03:04:05Z\", \"more\": {}}",
-			  (int)getpid());
+	auto_free char *mine = xasprintf("{\"vmm_pid\": %d, \"shim_pid\": 7, "
+					 " \"started\": \"2026-01-02T03:04:05Z\", \"more\": {}}",
+					 (int)getpid());
 	struct err e = ERR_INIT;
 
 	(void)state;
-	put("b-alive", mine);
+	put("k8s.io/b-alive", mine);
 	/* Beyond PID_MAX_LIMIT: no such process can be. */
-	put("a-dead", "{\"vmm_pid\": 2000000000, \"shim_pid\": \"x\", \"namespace\": 3}");
-	put("c-empty", "");
-	put("d-nothing", NULL);
-	put("e-huge", "{\"vmm_pid\": 99999999999999999999, \"shim_pid\": -1, \"started\": 1e400}");
-	put(".hidden", NULL);
+	put("k8s.io/a-dead", "{\"vmm_pid\": 2000000000, \"shim_pid\": \"x\"}");
+	put("k8s.io/c-empty", "");
+	put("k8s.io/d-nothing", NULL);
+	put("k8s.io/e-huge",
+	    "{\"vmm_pid\": 99999999999999999999, \"shim_pid\": -1, \"started\": 1e400}");
+	put("k8s.io/.hidden", NULL);
+	put(".hidden/x", NULL);
 	assert_ok(sandboxes_print(dir, &text, &e), &e);
-	want(&text, "\na-dead - 2000000000 - no -\nb-alive k8s.io ");
+	want(&text, "\na-dead k8s.io 2000000000 - no -\nb-alive k8s.io ");
 	want(&text, " 7 yes 2026-01-02T03:04:05Z\n");
-	want(&text, "\nc-empty - - - - -\nd-nothing - - - - -\ne-huge - - - - -\n");
+	want(&text, "\nc-empty k8s.io - - - -\nd-nothing k8s.io - - - -\ne-huge k8s.io - - - -\n");
 	assert_null(strstr(text.data, "hidden"));
 }
 
@@ -100,12 +102,36 @@ static void test_records(void **state)
 
 	(void)state;
 	assert_int_equal(record_start_time(getpid(), &list[0].start_time), 0);
-	put_records("a", list);
+	put_records("n/a", list);
 	list[0].start_time++;
-	put_records("b", list);
+	put_records("n/b", list);
 	assert_ok(sandboxes_print(dir, &text, &e), &e);
-	line = xasprintf("\na - %d - yes -\nb - %d - no -\n", (int)getpid(), (int)getpid());
+	line = xasprintf("\na n %d - yes -\nb n %d - no -\n", (int)getpid(), (int)getpid());
 	want(&text, line);
+}
+
+static void test_find(void **state)
+{
+	auto_free char *found = NULL, *want_dir = path_join(dir, "a/one");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	put("a/one", NULL);
+	put("a/both", NULL);
+	put("b/both", NULL);
+	assert_ok(sandboxes_find(dir, "one", &found, &e), &e);
+	assert_string_equal(found, want_dir);
+	free(found);
+	assert_ok(sandboxes_find(dir, "b/both", &found, &e), &e);
+	assert_string_equal(path_base(found), "both");
+	assert_err(sandboxes_find(dir, "both", &found, &e), &e, ERR_INVALID,
+		   "several namespaces: say 'a/both' or 'b/both'");
+	assert_err(sandboxes_find(dir, "b/one", &found, &e), &e, ERR_NOT_FOUND,
+		   "no sandbox 'b/one'");
+	assert_err(sandboxes_find(dir, "a", &found, &e), &e, ERR_NOT_FOUND, "no sandbox 'a'");
+	assert_err(sandboxes_find(dir, "../one", &found, &e), &e, ERR_INVALID, "namespace '..'");
+	assert_err(sandboxes_find(dir, "a/../one", &found, &e), &e, ERR_INVALID,
+		   "sandbox '../one'");
 }
 
 static void test_no_directory(void **state)
@@ -126,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_records, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
 	};
 

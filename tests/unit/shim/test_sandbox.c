@@ -410,8 +410,38 @@ static void start_twice(void *arg)
 	if (t.result < 0)
 		return;
 	t.second = start(&other, &t.e);
-	t.ok = sandbox_clean_up(t.state_dir, "s1", &t.why) < 0 && sandbox_alive(s);
+	t.ok = sandbox_clean_up(t.state_dir, "default", "s1", &t.why) < 0 && sandbox_alive(s);
 	sandbox_free(s);
+}
+
+/* containerd has containers of the same id in two namespaces: they have nothing in common. */
+static void start_in_two_namespaces(void *arg)
+{
+	struct sandbox_params p = {
+		.id = "s1", .ns = "other", .bundle = t.bundle, .config = &t.config, .spec = t.spec
+	};
+	struct sandbox *s = NULL, *other = NULL;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	t.second = sandbox_start(&p, DEADLINE_NEVER, &other, &t.e);
+	t.ok = entries(t.state_dir) == 2;
+	sandbox_free(s);
+	t.ok = t.ok && entries(t.state_dir) == 1 && (!other || sandbox_alive(other));
+	sandbox_free(other);
+}
+
+static void test_two_namespaces(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(start_in_two_namespaces, NULL);
+	if (t.result < 0 || t.second < 0)
+		fail_msg("%s", t.e.text);
+	assert_true(t.ok);
 }
 
 static void test_one_at_a_time(void **state)
@@ -460,15 +490,16 @@ static void test_clean_up_after_a_crash(void **state)
 	(void)state;
 	if (t.skip)
 		skip();
-	assert_ok(sandbox_clean_up(t.state_dir, "s1", &e), &e); /* nothing there at all */
+	assert_ok(sandbox_clean_up(t.state_dir, "default", "s1", &e),
+		  &e); /* nothing there at all */
 	leave_a_crash();
 	began = clock_now_ms();
-	assert_ok(sandbox_clean_up(t.state_dir, "s1", &e), &e);
+	assert_ok(sandbox_clean_up(t.state_dir, "default", "s1", &e), &e);
 	assert_in_range(clock_now_ms() - began, 0, 1000);
 	assert_int_equal(fake_hv.cleaned, 1);
 	check_nothing_left();
-	assert_ok(sandbox_clean_up(t.state_dir, "s1", &e), &e);
-	assert_err(sandbox_clean_up(t.state_dir, "../s1", &e), &e, ERR_INVALID, "../s1");
+	assert_ok(sandbox_clean_up(t.state_dir, "default", "s1", &e), &e);
+	assert_err(sandbox_clean_up(t.state_dir, "default", "../s1", &e), &e, ERR_INVALID, "../s1");
 }
 
 static void test_start_over_a_crash(void **state)
@@ -494,6 +525,7 @@ int main(void)
 		CASE(test_vm_dies_while_connecting),
 		CASE(test_vm_dies_at_work),
 		CASE(test_one_at_a_time),
+		CASE(test_two_namespaces),
 		CASE(test_clean_up_after_a_crash),
 		CASE(test_start_over_a_crash),
 	};
