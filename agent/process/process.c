@@ -95,6 +95,8 @@ static void watch(void *arg)
 		log_error("container %s: %s", p->container_id, e.text);
 		return;
 	}
+	if (p->stood_in_for && code == 128 + SIGKILL)
+		code = 128 + p->stood_in_for;
 	log_info("container %s: %s%s (pid %d) exited with code %d", p->container_id,
 		 p->exec_id[0] ? "exec " : "init", p->exec_id, (int)child_pid(p->child), code);
 	p->exit_code = code;
@@ -199,8 +201,12 @@ int process_signal(struct process *p, int sig, struct err *e)
 {
 	if (p->exited)
 		return 0;
-	if (sig == SIGTERM && would_drop(child_pid(p->child), sig))
+	if ((sig == SIGTERM || sig == SIGINT) && would_drop(child_pid(p->child), sig)) {
+		p->stood_in_for = sig;
 		sig = SIGKILL;
+	} else if (sig == SIGKILL) {
+		p->stood_in_for = 0;
+	}
 	return child_kill(p->child, sig, e);
 }
 

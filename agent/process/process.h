@@ -31,6 +31,7 @@ struct process {
 	int start_fd;      /* to the stage; -1 once it was told to go on */
 	struct in_stream *in;
 	struct out_stream *out, *err; /* a terminal has no err */
+	int stood_in_for; /* the signal that SIGKILL was sent in place of; 0: none */
 	bool exited;
 	int exit_code;
 	bool answered; /* somebody has been told the exit code */
@@ -90,8 +91,9 @@ int process_start(struct process *p, struct deadline d, struct err *e) must_chec
 int process_wait(struct process *p, struct deadline d, int *ret_code, struct err *e) must_check;
 
 /*
- * SIGTERM to the first process of a pid namespace that has no handler for it becomes SIGKILL: the
- * kernel would drop it. Success when it has exited already.
+ * SIGTERM and SIGINT to the first process of a pid namespace that has no handler for it become
+ * SIGKILL: the kernel would drop them. The exit code is then that of the signal that was asked for,
+ * 143 or 130, as it is for every other process. Success when it has exited already.
  */
 int process_signal(struct process *p, int sig, struct err *e) must_check;
 

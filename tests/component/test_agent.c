@@ -149,7 +149,8 @@ static void signals(struct agent_run *run)
 	} cases[] = {
 		{ "sleep 100", SIGKILL, 137 },
 		/* PID 1 of its namespace without a handler: the kernel would drop it. */
-		{ "exec sleep 100", SIGTERM, 137 },
+		{ "exec sleep 100", SIGTERM, 143 },
+		{ "exec sleep 100", SIGINT, 130 },
 		{ "trap 'exit 9' TERM; echo; while :; do sleep 0.05; done", SIGTERM, 9 },
 		{ "trap 'exit 4' INT; echo; while :; do sleep 0.05; done", SIGINT, 4 },
 	};

@@ -46,10 +46,11 @@ def test_kill_of_the_container(ct):
     ct.ctr("task", "kill", "-s", "USR2", name, check=True)
     check_equal(ct.exit_code(name), 9, "exit code")
     ct.remove(name)
-    name = ct.detached("sleep", "100")
-    ct.ctr("task", "kill", "-a", "-s", "KILL", name, check=True)
-    check_equal(ct.exit_code(name), 137, "exit code")
-    ct.remove(name)
+    for option, code in (("KILL", 137), ("TERM", 143), ("INT", 130)):
+        name = ct.detached("sleep", "100")
+        ct.ctr("task", "kill", *(["-a"] if option == "KILL" else []), "-s", option, name, check=True)
+        check_equal(ct.exit_code(name), code, f"exit code after SIG{option}")
+        ct.remove(name)
 
 
 def test_missing_program(ct):
