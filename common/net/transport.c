@@ -104,10 +104,11 @@ int transport_parse(const char *uri, struct transport_address *ret, struct err *
 		*ret = a;
 		return 0;
 	}
-	return err_set(e, ERR_INVALID,
-		       "'%.200s' is no address: vsock://CID:PORT, hvsock://PATH:PORT, serial://NAME or "
-		       "unix://PATH (paths up to %d bytes)",
-		       uri, TRANSPORT_PATH_MAX - 1);
+	return err_set(
+		e, ERR_INVALID,
+		"'%.200s' is no address: vsock://CID:PORT, hvsock://PATH:PORT, serial://NAME or "
+		"unix://PATH (paths up to %d bytes)",
+		uri, TRANSPORT_PATH_MAX - 1);
 }
 
 static struct io *connect_once(const struct transport_address *to, struct deadline d, struct err *e)

@@ -114,20 +114,19 @@ static void test_record(void **state)
 		.ns = "default", .bundle = dir, .shim_pid = getpid(), .vmm_pid = 77
 	};
 	struct shim_record_found found;
-	auto_free char *path = path_join(dir, "sb");
+	auto_free char *path = path_join(dir, "default/sb");
 	struct err e = ERR_INIT;
 	char *state_dir;
 
 	(void)state;
-	assert_int_equal(record_read(dir, "sb", &found, &e), 0);
-	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(record_read(dir, "default", "sb", &found, &e), 0);
+	assert_ok(path_mkdirs(path, 0700, &e), &e);
 	assert_ok(record_write(dir, "sb", &r, &e), &e);
-	assert_int_equal(record_read(dir, "sb", &found, &e), 1);
-	assert_string_equal(found.ns, "default");
+	assert_int_equal(record_read(dir, "default", "sb", &found, &e), 1);
 	assert_int_equal(found.shim_pid, getpid());
 	assert_int_equal(found.vmm_pid, 77);
 	assert_true(found.shim_start_time > 0);
-	free(found.ns);
+	assert_int_equal(record_read(dir, "other", "sb", &found, &e), 0);
 
 	assert_ok(record_state_dir(dir, "/run/elsewhere", &e), &e);
 	state_dir = record_find_state_dir(dir);
