@@ -14,8 +14,7 @@
  *   vm/           sockets and records of the VMM (hypervisor/)
  *   mounts/       shim/storage/share.h
  *   shared/
- *   cgroups       see hv_spec.cgroup
- *   cgroups.made  the cgroups that were made for it, in that order
+ *   cgroups       its cgroups, see hv_spec.cgroup and host_cgroup.h
  */
 struct directory {
 	char *state_dir, *ns; /* as given */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,10 +17,16 @@
 #include "common/base/path.h"
 
 #define LIST_FILE       "cgroups"
-#define MADE_FILE       "cgroups.made"
-#define RECORD_MAX      (1u << 20) /* bytes of either file */
+#define LIST_MAX        (1u << 20) /* bytes of it */
 #define MOUNTINFO_MAX   (64u << 20)
 #define HIERARCHIES_MAX 32 /* the kernel has at most 16 for v1, and one of v2 */
+
+/*
+ * Says that a directory was made by one of us: the sandbox that made a parent may end before another
+ * that has its own cgroup in there. It needs CAP_SYS_ADMIN, and works on v1 and v2 (fs/kernfs).
+ */
+#define MARK      "trusted.husk"
+#define TRIES_MAX 100 /* each further one means that another sandbox's end took a parent away */
 
 /* The kernel lets a cgroup go a moment after its last process was reaped. */
 #define EMPTY_WAIT_MS 2
@@ -136,58 +143,58 @@ static int prepare_cpuset(const char *path, struct err *e)
 	return 0;
 }
 
-/* mkdir -p below a hierarchy; each directory that was not there is noted in `made`. */
-static int make_in(const char *hierarchy, const char *path, struct buf *made, char **ret,
-		   struct err *e)
+static bool is_marked(const char *path)
 {
-	auto_free char *full = path_join(hierarchy, path);
-	size_t from = strlen(hierarchy) + 1;
+	return getxattr(path, MARK, NULL, 0) >= 0;
+}
 
-	for (size_t i = from; i <= strlen(path) + strlen(hierarchy); i++) {
-		char c = full[i];
+/* One directory, which may be there. */
+static int make_one(const char *path, struct err *e)
+{
+	if (mkdir(path, 0755) < 0)
+		return errno == EEXIST ? 0 : err_sys(e, errno, "create cgroup '%s'", path);
+	if (setxattr(path, MARK, "", 0, 0) == 0)
+		return 0;
+	err_sys(e, errno, "mark cgroup '%s'", path);
+	(void)rmdir(path);
+	return -1;
+}
 
-		if (c != '/' && c != '\0')
+/* mkdir -p below a hierarchy. */
+static int try_make(const char *full, size_t hierarchy_len, struct err *e)
+{
+	auto_free char *path = xstrdup(full);
+
+	for (size_t i = hierarchy_len + 1; i <= strlen(full); i++) {
+		if (full[i] != '/' && full[i] != '\0')
 			continue;
-		full[i] = '\0';
-		if (mkdir(full, 0755) == 0)
-			buf_addf(made, "%s\n", full);
-		else if (errno != EEXIST)
-			return err_sys(e, errno, "create cgroup '%s'", full);
-		if (prepare_cpuset(full, e) < 0)
+		path[i] = '\0';
+		if (make_one(path, e) < 0 || prepare_cpuset(path, e) < 0)
 			return -1;
-		full[i] = c;
+		path[i] = full[i];
 	}
-	*ret = take_ptr(full);
 	return 0;
+}
+
+/* A parent that is there now may go with the sandbox that it was made for: then once more. */
+static int make_in(const char *full, size_t hierarchy_len, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	for (int i = 0; i < TRIES_MAX; i++) {
+		why = ERR_INIT;
+		if (try_make(full, hierarchy_len, &why) == 0)
+			return 0;
+		if (why.sys != ENOENT && why.sys != ENODEV)
+			break;
+	}
+	*e = why;
+	return -1;
 }
 
 static void undo_cgroup(void *arg)
 {
 	host_cgroup_remove(arg);
-}
-
-static int make_all(char *const *hierarchies, const char *path, struct directory *d,
-		    struct buf *list, struct err *e)
-{
-	auto_buf struct buf made = BUF_INIT;
-	int result = 0;
-
-	for (size_t i = 0; hierarchies && hierarchies[i] && result == 0; i++) {
-		auto_free char *full = NULL;
-
-		result = make_in(hierarchies[i], path, &made, &full, e);
-		if (result == 0)
-			buf_addf(list, "%s\n", full);
-	}
-	/* Recorded also after a failure: what was made until then is to be removed. */
-	if (made.len > 0) {
-		struct err ignored = ERR_INIT;
-
-		if (file_replace(d->fd, MADE_FILE, made.data, made.len,
-				 result == 0 ? e : &ignored) < 0)
-			result = -1;
-	}
-	return result;
 }
 
 int host_cgroup_create(const char *cgroups_path, struct directory *d, struct undo *u,
@@ -203,13 +210,20 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 	path = host_cgroup_path(cgroups_path, e);
 	if (!path || find_hierarchies(&hierarchies, e) < 0)
 		return -1;
-	undo_push(u, "cgroup", undo_cgroup, d);
-	if (make_all(hierarchies, path, d, &list, e) < 0)
-		return -1;
+	for (char **h = hierarchies; h && *h; h++)
+		buf_addf(&list, "%s%s\n", *h, path);
 	if (list.len == 0)
 		return 0;
+	/* Before there is any of them, so that a crash in between leaves none unknown. */
 	if (file_replace(d->fd, LIST_FILE, list.data, list.len, e) < 0)
 		return -1;
+	undo_push(u, "cgroup", undo_cgroup, d);
+	for (char **h = hierarchies; *h; h++) {
+		auto_free char *full = path_join(*h, path);
+
+		if (make_in(full, strlen(*h), e) < 0)
+			return -1;
+	}
 	*ret_list = path_join(d->path, LIST_FILE);
 	return 0;
 }
@@ -226,36 +240,52 @@ static void pause_for_kernel(void)
 }
 
 /* One with cgroups of others below it is theirs now; one that is busy by itself is waited for. */
-static void remove_one(const char *path)
+static bool remove_one(const char *path, int tries)
 {
-	for (int i = 0; i < EMPTY_TRIES; i++) {
+	for (int i = 0; i < tries; i++) {
 		struct stat st;
 
-		if (rmdir(path) == 0 || errno != EBUSY)
-			return;
-		if (stat(path, &st) < 0 || st.st_nlink > 2)
-			return;
-		pause_for_kernel();
+		if (rmdir(path) == 0 || errno == ENOENT)
+			return true;
+		if (errno != EBUSY || stat(path, &st) < 0 || st.st_nlink > 2)
+			return false;
+		if (i + 1 < tries)
+			pause_for_kernel();
 	}
 	log_debug("cgroup '%s' is still in use", path);
+	return false;
+}
+
+/* Upwards, as far as we made them and nobody uses them. A parent's processes are not waited for. */
+static void remove_upwards(char *path)
+{
+	int tries = EMPTY_TRIES;
+
+	for (;;) {
+		char *slash = strrchr(path, '/');
+
+		if (access(path, F_OK) == 0 && (!is_marked(path) || !remove_one(path, tries)))
+			return;
+		if (!slash || slash == path)
+			return;
+		*slash = '\0';
+		tries = 1;
+	}
 }
 
 void host_cgroup_remove(const struct directory *d)
 {
 	auto_free char *text = NULL;
-	auto_strv char **made = NULL;
 	struct err e = ERR_INIT;
 	char *rest, *line;
 
-	if (file_read(d->fd, MADE_FILE, RECORD_MAX, &text, NULL, &e) < 0) {
+	if (file_read(d->fd, LIST_FILE, LIST_MAX, &text, NULL, &e) < 0) {
 		if (e.sys != ENOENT)
 			log_warn("cgroups of the sandbox: %s", e.text);
 		return;
 	}
 	rest = text;
 	while ((line = strsep(&rest, "\n")))
-		if (*line)
-			strv_add(&made, line);
-	for (size_t i = strv_len((const char *const *)made); i > 0; i--)
-		remove_one(made[i - 1]);
+		if (*line == '/')
+			remove_upwards(line);
 }

@@ -18,12 +18,16 @@ char *host_cgroup_path(const char *cgroups_path, struct err *e) must_check;
 
 /*
  * Make it and write the list for hv_spec.cgroup; its path, for free(), goes to *ret_list (NULL for
- * a spec without cgroupsPath). What was made is recorded in the directory and removed by `u`.
+ * a spec without cgroupsPath). Directories that were not there, parents among them, are marked with
+ * an extended attribute; `u` removes as host_cgroup_remove() does.
  */
 int host_cgroup_create(const char *cgroups_path, struct directory *d, struct undo *u,
 		       char **ret_list, struct err *e) must_check;
 
-/* Remove the recorded cgroups that are empty. Processes in them must have ended. */
+/*
+ * Remove the cgroups in the list, then their parents, upwards: those that are marked (whichever
+ * sandbox made them; a kubelet's are not) and empty. Processes in them must have ended.
+ */
 void host_cgroup_remove(const struct directory *d);
 
 #endif

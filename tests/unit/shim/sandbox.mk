@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
+	tests/unit/shim/test_host_cgroup \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_spec_guest \
@@ -12,6 +13,9 @@ TESTS += $(SANDBOX_TESTS)
 sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
+
+tests_unit_shim_test_host_cgroup_SOURCES = tests/unit/shim/test_host_cgroup.c
+tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
@@ -30,4 +34,4 @@ tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) $(sandbox_test_common)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
-	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount
+	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr

@@ -103,6 +103,13 @@ int __wrap_mount(const char *from, const char *to, const char *type, unsigned lo
 	return fails() ? -1 : __real_mount(from, to, type, flags, data);
 }
 
+int __real_setxattr(const char *path, const char *name, const void *value, size_t len, int flags);
+int __wrap_setxattr(const char *path, const char *name, const void *value, size_t len, int flags);
+int __wrap_setxattr(const char *path, const char *name, const void *value, size_t len, int flags)
+{
+	return fails() ? -1 : __real_setxattr(path, name, value, len, flags);
+}
+
 static int group_set_up(void **state)
 {
 	struct err e = ERR_INIT;

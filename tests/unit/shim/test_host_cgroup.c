@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cgroups on the host that sandboxes share the parents of, in whatever hierarchies this machine has.
+ * Needs root; skipped otherwise.
+ */
+#include "tests/lib/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "shim/sandbox/host_cgroup.h"
+
+#define SANDBOXES 2
+
+static struct {
+	char dir[64];
+	char *top; /* the cgroup that the others are in, below each hierarchy */
+	struct directory d[SANDBOXES];
+	struct undo undo[SANDBOXES];
+} t;
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)snprintf(t.dir, sizeof(t.dir), "/tmp/husk-cgroup-XXXXXX");
+	if (!mkdtemp(t.dir))
+		return -1;
+	t.top = xasprintf("/husk-cgroup-test-%d", (int)getpid());
+	for (int i = 0; i < SANDBOXES; i++) {
+		t.undo[i] = UNDO_INIT;
+		t.d[i].path = xasprintf("%s/%d", t.dir, i);
+		if (mkdir(t.d[i].path, 0700) < 0)
+			return -1;
+		t.d[i].fd = open(t.d[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	free(t.top);
+	for (int i = 0; i < SANDBOXES; i++) {
+		(void)close(t.d[i].fd);
+		free(t.d[i].path);
+	}
+	return path_remove_tree(AT_FDCWD, t.dir, &e);
+}
+
+/* In how many of the usual hierarchies is there such a cgroup? */
+static unsigned count(const char *below)
+{
+	static const char *const places[] = { "", "/memory", "/cpuset", "/systemd", "/unified" };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		auto_free char *path = xasprintf("/sys/fs/cgroup%s%s%s", places[i], t.top, below);
+
+		n += access(path, F_OK) == 0;
+	}
+	return n;
+}
+
+static bool can_make_cgroups(void)
+{
+	static const char *const places[] = { "", "/memory", "/unified" };
+	bool can = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(places) && geteuid() == 0 && !can; i++) {
+		auto_free char *path = xasprintf("/sys/fs/cgroup%s%s", places[i], t.top);
+		auto_free char *procs = path_join(path, "cgroup.procs");
+
+		can = mkdir(path, 0755) == 0 && access(procs, F_OK) == 0;
+		(void)rmdir(path);
+	}
+	return can;
+}
+
+static void create(int i)
+{
+	auto_free char *path = xasprintf("%s/pod/%d", t.top, i);
+	auto_free char *list = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(host_cgroup_create(path, &t.d[i], &t.undo[i], &list, &e), &e);
+	assert_int_equal(access(list, R_OK), 0);
+}
+
+static void test_either_order(void **state)
+{
+	(void)state;
+	if (!can_make_cgroups())
+		skip();
+	for (int first = 0; first < SANDBOXES; first++) {
+		int last = 1 - first;
+		auto_free char *left = xasprintf("/pod/%d", last);
+		auto_free char *gone = xasprintf("/pod/%d", first);
+
+		create(0);
+		create(1);
+		undo_run(&t.undo[first]);
+		assert_int_equal(count(gone), 0);
+		assert_true(count(left) > 0);
+		undo_run(&t.undo[last]);
+		assert_int_equal(count(""), 0);
+	}
+}
+
+/* One that was there before, a kubelet's say, is never ours to remove. */
+static void test_parents_of_others_stay(void **state)
+{
+	static const char *const places[] = { "/memory", "/unified", "" };
+	auto_free char *foreign = NULL;
+
+	(void)state;
+	if (!can_make_cgroups())
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		foreign = xasprintf("/sys/fs/cgroup%s%s", places[i], t.top);
+		if (mkdir(foreign, 0755) == 0)
+			break;
+		free(take_ptr(foreign));
+	}
+	create(0);
+	undo_run(&t.undo[0]);
+	assert_int_equal(count("/pod"), 0);
+	assert_int_equal(count(""), 1);
+	assert_int_equal(rmdir(foreign), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_either_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parents_of_others_stay, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
