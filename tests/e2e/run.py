@@ -18,6 +18,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import census  # noqa: E402
+import commands  # noqa: E402
 import containerd as c  # noqa: E402
 import environment  # noqa: E402
 import lifecycle  # noqa: E402
@@ -49,7 +50,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (lifecycle, streams, environment):
+            for module in (commands, lifecycle, streams, environment):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))

@@ -26,12 +26,12 @@ def check(condition, text="check failed"):
 
 def check_equal(got, want, what=""):
     if got != want:
-        raise Failure(f"{what + ': ' if what else ''}got {got!r}, want {want!r}")
+        raise Failure(f"{what}{': ' if what else ''}got {got!r}, want {want!r}")
 
 
 def check_in(part, whole, what=""):
     if part not in whole:
-        raise Failure(f"{what + ': ' if what else ''}{part!r} is not in {whole!r}")
+        raise Failure(f"{what}{': ' if what else ''}{part!r} is not in {whole!r}")
 
 
 class Report:
