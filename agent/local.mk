@@ -25,9 +25,10 @@ libagent_a_SOURCES = \
 libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
 include agent/cgroup/local.mk
+include agent/device/local.mk
 include agent/process/stage.mk
 
-AGENT_ARCHIVES = libagent.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
+AGENT_ARCHIVES = libagent.a libdevice.a libverity.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a
 
 pkglibexec_PROGRAMS += husk-agent

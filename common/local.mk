@@ -5,3 +5,4 @@ include common/net/local.mk
 include common/rpc/local.mk
 include common/json/local.mk
 include common/oci/local.mk
+include common/verity/local.mk

@@ -7,10 +7,13 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hvsock \
 	tests/fuzz/fuzz_oci_spec \
-	tests/fuzz/fuzz_task_request \
 	tests/fuzz/fuzz_qmp \
+	tests/fuzz/fuzz_task_request \
 	tests/fuzz/fuzz_toml \
-	tests/fuzz/fuzz_ttrpc_request
+	tests/fuzz/fuzz_ttrpc_request \
+	tests/fuzz/fuzz_uevent \
+	tests/fuzz/fuzz_verity_options \
+	tests/fuzz/fuzz_verity_superblock
 
 if FUZZERS
 noinst_PROGRAMS += $(FUZZ_TARGETS)
@@ -54,3 +57,15 @@ tests_fuzz_fuzz_task_request_SOURCES = tests/fuzz/fuzz_task_request.c \
 	tests/component/fake_guest.c tests/component/fake_guest.h $(fuzz_main)
 tests_fuzz_fuzz_task_request_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_task_request_LDADD = $(SHIM_TASK_LIBS)
+
+tests_fuzz_fuzz_verity_options_SOURCES = tests/fuzz/fuzz_verity_options.c $(fuzz_main)
+tests_fuzz_fuzz_verity_options_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_verity_options_LDADD = libverity.a libbase.a
+
+tests_fuzz_fuzz_verity_superblock_SOURCES = tests/fuzz/fuzz_verity_superblock.c $(fuzz_main)
+tests_fuzz_fuzz_verity_superblock_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_verity_superblock_LDADD = libverity.a libbase.a
+
+tests_fuzz_fuzz_uevent_SOURCES = tests/fuzz/fuzz_uevent.c $(fuzz_main)
+tests_fuzz_fuzz_uevent_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_uevent_LDADD = libdevice.a libbase.a

@@ -46,3 +46,19 @@ tests_unit_agent_test_storage_SOURCES = tests/unit/agent/test_storage.c
 tests_unit_agent_test_storage_LDADD = $(agent_test_libs)
 tests_unit_agent_test_streams_SOURCES = tests/unit/agent/test_streams.c
 tests_unit_agent_test_streams_LDADD = $(agent_test_libs)
+
+DEVICE_TESTS = \
+	tests/unit/agent/test_device_watch \
+	tests/unit/agent/test_pci_path \
+	tests/unit/agent/test_uevent
+check_PROGRAMS += $(DEVICE_TESTS)
+TESTS += $(DEVICE_TESTS)
+device_test_libs = libdevice.a libasync.a libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+tests_unit_agent_test_device_watch_SOURCES = tests/unit/agent/test_device_watch.c \
+	tests/unit/agent/device_tree.c tests/unit/agent/device_tree.h
+tests_unit_agent_test_device_watch_LDADD = $(device_test_libs)
+tests_unit_agent_test_pci_path_SOURCES = tests/unit/agent/test_pci_path.c \
+	tests/unit/agent/device_tree.c tests/unit/agent/device_tree.h
+tests_unit_agent_test_pci_path_LDADD = $(device_test_libs)
+tests_unit_agent_test_uevent_SOURCES = tests/unit/agent/test_uevent.c
+tests_unit_agent_test_uevent_LDADD = $(device_test_libs)
