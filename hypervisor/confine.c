@@ -16,7 +16,6 @@
 #include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
-#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -52,8 +51,8 @@ struct confine {
 	int n_groups;
 	uint64_t keep_caps; /* what the child may have after its exec */
 
-	int netns_fd;  /* ours; -1: none to join */
-	int parent_fd; /* pidfd of this process */
+	int netns_fd; /* ours; -1: none to join */
+	pid_t parent; /* this process */
 	int cgroup_fds[CGROUPS_MAX];
 	size_t n_cgroups;
 	struct sock_fprog filter;
@@ -259,7 +258,7 @@ int confine_new(const struct confine_spec *s, struct confine **ret, struct err *
 
 	c->role = s->role;
 	c->netns_fd = -1;
-	c->parent_fd = -1;
+	c->parent = getpid();
 	c->uid = geteuid();
 	c->gid = getegid();
 	c->keep_caps = s->role == CONFINE_FS_DAEMON ? FS_DAEMON_CAPS : 0;
@@ -270,10 +269,6 @@ int confine_new(const struct confine_spec *s, struct confine **ret, struct err *
 		if (c->netns_fd < 0)
 			return err_sys(e, errno, "network namespace of the VMM");
 	}
-	c->parent_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (c->parent_fd < 0)
-		return err_sys(e, errno, "pidfd_open");
-	c->parent_fd = fd_move_up(c->parent_fd, HIGH_FD);
 	if (s->cgroups && open_cgroups(c, s->cgroups, e) < 0)
 		return -1;
 	if (build_filter(c, e) < 0)
@@ -287,7 +282,6 @@ void confine_free(struct confine *c)
 	if (!c)
 		return;
 	close_slot(&c->netns_fd);
-	close_slot(&c->parent_fd);
 	for (size_t i = 0; i < c->n_cgroups; i++)
 		close_slot(&c->cgroup_fds[i]);
 	free(c->filter.filter);
@@ -391,17 +385,50 @@ static int limit_capabilities(uint64_t keep)
 }
 
 /*
+ * Our parent as /proc counts, which is mounted for its pid namespace: getppid() answers 0 for one
+ * outside of ours. -1 with errno.
+ */
+static pid_t parent_pid(void)
+{
+	char text
+		[512]; /* of /proc/self/stat: the fourth field begins within the first hundred bytes */
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+	pid_t pid = 0;
+
+	if (n < 0)
+		return -1;
+	(void)close(fd);
+	text[n] = '\0';
+	/* The name before it is in parentheses and may hold anything; then " S 4711 …". */
+	at = strrchr(text, ')');
+	if (!at || strlen(at) < 5) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (at += 4; *at >= '0' && *at <= '9'; at++)
+		pid = pid * 10 + (*at - '0');
+	return pid;
+}
+
+/*
  * A change of ids or capabilities takes the signal away that child_spawn() had asked for. Asking
- * again leaves a moment in which the parent may have died unnoticed: look, by pidfd, because a
- * parent outside our pid namespace has no number here.
+ * again leaves a moment in which the parent may have died unnoticed. The kernel sends the signals
+ * and finds a new parent in one step, so a parent that is still ours now will send it. A pidfd of it
+ * would tell less: while its last threads are on their way out it is not readable, and the signals
+ * are sent already.
  */
 static int die_with_parent(const struct confine *c)
 {
-	struct pollfd parent = { .fd = c->parent_fd, .events = POLLIN };
+	pid_t parent;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -1;
-	if (poll(&parent, 1, 0) != 0) {
+	parent = parent_pid();
+	if (parent < 0)
+		return -1;
+	if (parent != c->parent) {
 		errno = ESRCH;
 		return -1;
 	}

@@ -30,6 +30,9 @@
 #define STATUS_KILLED    137u /* 128 + SIGKILL, as runc's and Kata's shims answer */
 #define SERVER_LEAVES_MS 300  /* for a server that is just ending by itself */
 #define SERVER_DIES_MS   300
+/* A child of a killed server has a copy of its lock until it execs, or finds that it is alone. */
+#define LOCK_WAIT_MS     10
+#define LOCK_TRIES       30
 #define ROOTFS_LAYERS    16 /* mounts over each other at one place */
 
 /* A server that lives on holds what is to be removed. Without one there is nothing to do. */
@@ -59,21 +62,26 @@ static int clean_up_sandbox(const char *state_dir, const char *ns, const char *i
 {
 	struct shim_record_found record;
 	struct err why = ERR_INIT;
+	const struct timespec pause = { .tv_nsec = LOCK_WAIT_MS * 1000000l };
 	int found = record_read(state_dir, ns, id, &record, &why);
 
 	if (found < 0)
 		log_debug("%s", why.text);
 	if (found > 0)
 		*ret_pid = record.vmm_pid;
-	why = ERR_INIT;
-	if (sandbox_clean_up(state_dir, ns, id, &why) == 0)
-		return 0;
-	if (why.code == ERR_STATE && found > 0) {
-		end_server(&record);
-		return sandbox_clean_up(state_dir, ns, id, e);
+	for (int tries = 0;; tries++) {
+		why = ERR_INIT;
+		if (sandbox_clean_up(state_dir, ns, id, &why) == 0)
+			return 0;
+		if (why.code != ERR_STATE || tries == LOCK_TRIES) {
+			*e = why;
+			return -1;
+		}
+		if (tries == 0 && found > 0)
+			end_server(&record);
+		else
+			(void)nanosleep(&pause, NULL);
 	}
-	*e = why;
-	return -1;
 }
 
 /* What containerd mounted there it unmounts itself; what a crash of ours left it would trip over. */
