@@ -3,6 +3,7 @@
 
 import glob
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -177,6 +178,40 @@ def test_virtiofsd_killed_during_create(ct):
 def test_shim_killed_during_create(ct):
     for delay in (0, 0.8):
         killed_during_create(ct, "shim", delay)
+
+
+def shim_of(name):
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        pid = int(path.split("/")[2])
+        try:
+            with open(path, "rb") as file:
+                arguments = file.read().split(b"\0")
+        except OSError:
+            continue
+        if b"serve" in arguments and name.encode() in arguments and program(pid) == "containerd-shim-husk-v2":
+            return pid
+    return 0
+
+
+def test_shim_killed_at_any_moment_of_a_start(ct):
+    """Between the clone of a child and its exec, and between that and its record, above all."""
+    before = census.take()
+    moments = random.Random(7)
+    for _ in range(20):
+        name = ct.new_id("moment")
+        process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true", stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shim = c.wait_for(lambda: shim_of(name) or process.poll() is not None, 20, "the shim")
+        # VMM and virtiofsd are made in the first tenth of a second: half of the kills are there.
+        delay = moments.choice((moments.uniform(0, 0.1), moments.uniform(0, 1)))
+        time.sleep(delay)
+        try:
+            os.kill(shim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait(30)
+        ct.ctr("container", "delete", name)
+        check_equal(census.leftovers(before), [], f"killed after {delay * 1000:.1f} ms")
 
 
 def test_containerd_killed_during_create(ct):

@@ -4,19 +4,29 @@ state directory, sockets, cgroups, network devices and namespaces."""
 
 import glob
 import os
+import re
 import time
 
 PROGRAMS = ("containerd-shim-husk-v2", "qemu-system-x86_64", "virtiofsd", "husk-agent",
             "vhost-device-vsock")
 
 
+def mark():
+    """In the environment of every process of this test run: others may be at work on the machine."""
+    return {"HUSK_TEST_RUN": str(os.getpid())}
+
+
 def processes():
     found = set()
+    wanted = b"\0HUSK_TEST_RUN=%d\0" % os.getpid()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             exe = os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
-            if exe in PROGRAMS:
-                found.add(f"{exe} pid {pid}")
+            if exe not in PROGRAMS:
+                continue
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if wanted in b"\0" + file.read():
+                    found.add(f"{exe} pid {pid}")
         except OSError:
             continue
     return found
@@ -24,18 +34,24 @@ def processes():
 
 def mounts():
     with open("/proc/self/mountinfo") as file:
-        return {line.split()[4] for line in file}
+        return {path for path in (line.split()[4] for line in file) if not of_other_runs(path)}
 
 
 def files(*patterns):
-    return {path for pattern in patterns for path in glob.glob(pattern, recursive=True)}
+    return {path for pattern in patterns for path in glob.glob(pattern, recursive=True) if not of_other_runs(path)}
 
 
 def cgroups():
     found = set()
     for base, names, _ in os.walk("/sys/fs/cgroup"):
         found |= {os.path.join(base, n) for n in names}
-    return found
+    return {path for path in found if not of_other_runs(path)}
+
+
+def of_other_runs(path):
+    """Containers are called word<pid of the test run>-<number>, see Containerd.new_id()."""
+    found = re.search(r"/[a-z]+([0-9]+)-[0-9]+(/|$)", path)
+    return found and found.group(1) != str(os.getpid())
 
 
 def take():

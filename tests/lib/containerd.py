@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+import census
 import ttrpc
 from report import Failure
 
@@ -62,7 +63,7 @@ class Containerd:
 
     def start(self):
         environment = dict(os.environ, PATH=f"{self.prefix}/bin:{os.environ['PATH']}",
-                           HUSK_CONF_FILE=self.husk_config)
+                           HUSK_CONF_FILE=self.husk_config, **census.mark())
         self.process = subprocess.Popen(
             [f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
