@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process in a container finds: root file systems, mounts, identity, limits."""
 
+import json
 import os
 import subprocess
 
@@ -122,6 +123,66 @@ def test_namespaces_are_the_containers_own(ct):
     lines = text.splitlines()
     check(int(lines[0]) < 100000)
     check_equal(lines[2], "sleep", "process 1")
+
+
+def test_a_spec_of_ones_own(ct):
+    """What ctr has no option for: users, groups, rlimits, sysctls, umask, OOM score, devices."""
+    with open(f"{ct.bundle(ct.shared)}/config.json") as file:
+        spec = json.load(file)
+    name = ct.new_id("spec")
+    script = ("id; ulimit -n; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax;"
+              "cat /proc/self/oom_score_adj; grep -E 'CapEff|CapAmb' /proc/self/status; hostname; pwd; ls -l /dev/mine")
+    spec["root"] = {"path": ct.rootfs, "readonly": True}
+    spec["hostname"] = "named"
+    spec["process"].update(
+        args=["/bin/sh", "-c", script], cwd="/tmp", oomScoreAdj=300,
+        env=["PATH=/bin"], user={"uid": 1000, "gid": 1001, "additionalGids": [7, 8]},
+        rlimits=[{"type": "RLIMIT_NOFILE", "soft": 512, "hard": 600}],
+        capabilities={kind: ["CAP_NET_BIND_SERVICE"] for kind in
+                      ("bounding", "effective", "permitted", "inheritable", "ambient")})
+    spec["linux"]["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "99", "kernel.msgmax": "12345"}
+    spec["linux"]["cgroupsPath"] = f"/default/{name}"
+    spec["linux"]["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3,
+                                 "fileMode": 0o640, "uid": 1000, "gid": 7}]
+    path = f"{ct.run}/{name}.json"
+    with open(path, "w") as file:
+        json.dump(spec, file)
+    done = ct.ctr("run", "--rm", "--runtime", c.RUNTIME, "--config", path, name)
+    check_equal(done.code, 0, done.error)
+    lines = done.text.splitlines()
+    check_equal(lines[0], "uid=1000 gid=1001 groups=7,8")
+    check_equal(lines[1:5], ["512", "99", "12345", "300"], "limit, sysctls, OOM score")
+    check_equal(lines[5:7], ["CapEff:\t0000000000000400", "CapAmb:\t0000000000000400"])
+    check_equal(lines[7:9], ["named", "/tmp"])
+    check_equal(lines[9].split()[0:6], ["crw-r-----", "1", "1000", "7", "1,", "3"], lines[9])
+
+
+def test_seccomp_of_a_spec(ct):
+    """Every kind of answer: an errno of its own, an argument compared, a killed process."""
+    with open(f"{ct.bundle(ct.shared)}/config.json") as file:
+        spec = json.load(file)
+    name = ct.new_id("filter")
+    script = "mkdir /tmp/d; chmod 777 /tmp; chmod 700 /tmp && echo other mode; sync; echo not reached"
+    spec["root"] = {"path": ct.rootfs, "readonly": True}
+    spec["process"].update(args=["/bin/sh", "-c", script + " $?"], env=["PATH=/bin"])
+    spec["linux"]["cgroupsPath"] = f"/default/{name}"
+    spec["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+            {"names": ["chmod"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95,
+             "args": [{"index": 1, "value": 0o777, "op": "SCMP_CMP_EQ"}]},
+            {"names": ["sync"], "action": "SCMP_ACT_KILL_PROCESS"}]}
+    spec["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
+    path = f"{ct.run}/{name}.json"
+    with open(path, "w") as file:
+        json.dump(spec, file)
+    done = ct.ctr("run", "--rm", "--runtime", c.RUNTIME, "--config", path, name)
+    check_in("No space left on device", done.error)
+    check_in("not supported", done.error)
+    check_in("other mode", done.text)
+    # `sync` is an applet of the shell's own program and runs in a child: 128 + SIGSYS.
+    check_in("159", done.text.splitlines()[-1] if done.text else "", done.text + done.error)
 
 
 def test_exec_has_its_own_settings(ct):

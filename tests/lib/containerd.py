@@ -45,6 +45,7 @@ class Containerd:
         self.log_path = f"{self.run}/log"
         self.husk_config = f"{self.run}/husk.toml"
         self.log = open(self.log_path, "ab")
+        self.image = image
         self.rootfs = os.path.join(os.path.dirname(os.path.abspath(image)), "busybox")  # what is in the image
         self.process = None
         self.counter = 0
