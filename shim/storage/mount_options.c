@@ -35,6 +35,7 @@ static const struct {
 	{ "rbind", MS_BIND | MS_REC, 0 },
 	{ "relatime", MS_RELATIME, 0 },
 	{ "ro", MS_RDONLY, 0 },
+	{ "rro", MS_RDONLY, 0 },
 	{ "rw", 0, MS_RDONLY },
 	{ "silent", MS_SILENT, 0 },
 	{ "strictatime", MS_STRICTATIME, 0 },

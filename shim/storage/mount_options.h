@@ -11,6 +11,9 @@
  * Mount options as containerd's snapshotters and OCI specs write them (mount(8) words), sorted into
  * what the kernel takes as flags, what it takes as text, and what is for the one who mounts.
  *
+ * "rro" is "ro" here: our read-only bind mounts are so throughout, because a guest makes what lies
+ * below a virtio-fs mount read-only with it.
+ *
  * Never passed on: "loop" (it is a request to us), "context=…" and its relatives (a label for a
  * mount on the host means nothing in the guest), "x-…" comments. Refused with ERR_UNSUPPORTED:
  * "X-containerd.…" and "X-kata.…" (they ask for dm-verity, formatting and the like, and a mount

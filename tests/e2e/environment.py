@@ -3,6 +3,8 @@
 
 import json
 import os
+import socket
+import stat
 import subprocess
 
 import containerd as c
@@ -68,6 +70,91 @@ def test_bind_mounts(ct):
     with open(f"{source}/new") as file:
         check_equal(file.read(), "back\n")
     check(not os.path.exists(f"{source}/f"), "a read-only bind mount was written to")
+
+
+def fresh(ct, name):
+    path = f"{ct.run}/{ct.new_id(name)}"
+    os.makedirs(path)
+    return path
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def test_bound_file_that_the_host_changes(ct):
+    """Written in place it shows; replaced by a rename the old one stays, as in any bind mount."""
+    source = fresh(ct, "file")
+    write(f"{source}/a", "first\n")
+    name = ct.detached("sleep", "1000", options=("--mount", f"type=bind,src={source}/a,dst=/a,options=bind:ro"))
+    check_equal(ct.execute(name, "cat", "/a", check=True).text, "first\n")
+    write(f"{source}/a", "second, longer\n")
+    c.wait_for(lambda: ct.execute(name, "cat", "/a").text == "second, longer\n", 5, "what was written in place")
+    write(f"{source}/b", "third\n")
+    os.rename(f"{source}/b", f"{source}/a")
+    check_equal(ct.execute(name, "cat", "/a", check=True).text, "second, longer\n")
+    ct.remove(name)
+
+
+def test_bound_sockets_and_devices_are_left_out(ct):
+    source = fresh(ct, "special")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{source}/socket")
+    os.mknod(f"{source}/device", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    text = sh(ct, "ls /s /d 2>&1; echo runs", "--mount", f"type=bind,src={source}/socket,dst=/s,options=bind",
+              "--mount", f"type=bind,src={source}/device,dst=/d,options=bind")
+    listener.close()
+    check_in("runs", text)
+    check_equal(text.count("No such file"), 2, text)
+    if c.RUNTIME == "io.containerd.husk.v2":
+        with open(ct.log_path, errors="replace") as file:
+            warnings = [line for line in file if source in line and "level=warn" in line]
+        check_equal([sum(name in line for line in warnings) for name in ("/socket'", "/device'")], [1, 1], str(warnings))
+
+
+def test_bind_source_that_does_not_exist_is_named(ct):
+    done = ct.run_container("true", options=("--mount", "type=bind,src=/no/such/source,dst=/data,options=rbind:rw"))
+    check(done.code != 0)
+    check_in("/no/such/source", done.error)
+    check_equal(len(done.error.strip().splitlines()), 1, done.error)
+
+
+def test_recursively_read_only(ct):
+    source = fresh(ct, "rro")
+    os.makedirs(f"{source}/sub")
+    subprocess.run(["mount", "-t", "tmpfs", "none", f"{source}/sub"], check=True)
+    try:
+        write(f"{source}/sub/f", "below\n")
+        text = sh(ct, "cat /m/sub/f; echo x 2>&1 >/m/sub/g; echo x 2>&1 >/m/g; true",
+                  "--mount", f"type=bind,src={source},dst=/m,options=rbind:rro")
+        check_in("below", text)
+        check_equal(text.count("Read-only file system"), 2, text)
+        check_equal(sorted(os.listdir(source) + os.listdir(f"{source}/sub")), ["f", "sub"])
+    finally:
+        subprocess.run(["umount", f"{source}/sub"], check=True)
+
+
+def test_mount_propagation(ct):
+    """Every word is taken; a slave (HostToContainer) sees what the host mounts later."""
+    source = fresh(ct, "propagation")
+    subprocess.run(["mount", "-t", "tmpfs", "none", source], check=True)
+    subprocess.run(["mount", "--make-shared", source], check=True)
+    os.makedirs(f"{source}/later")
+    options = []
+    for word in ("private", "rprivate", "slave", "rslave", "shared", "rshared"):
+        options += ["--mount", f"type=bind,src={source},dst=/{word},options=rbind:{word}"]
+    name = ct.detached("sleep", "1000", options=options)
+    subprocess.run(["mount", "-t", "tmpfs", "none", f"{source}/later"], check=True)
+    try:
+        write(f"{source}/later/f", "mounted later\n")
+        c.wait_for(lambda: ct.execute(name, "cat", "/rslave/later/f").text == "mounted later\n", 5, "the later mount")
+        check(ct.execute(name, "cat", "/rprivate/later/f").code != 0, "a private one got it too")
+    finally:
+        # Lazily: virtiofsd keeps what the guest has looked at open.
+        subprocess.run(["umount", "-l", f"{source}/later"], check=True)
+        ct.remove(name)
+        subprocess.run(["umount", source], check=True)
 
 
 def test_tmpfs_mount(ct):

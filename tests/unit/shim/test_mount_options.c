@@ -21,6 +21,7 @@ static void test_words(void **state)
 	} rows[] = {
 		{ { NULL }, 0, 0, false, "" },
 		{ { "ro" }, MS_RDONLY, 0, false, "" },
+		{ { "rro" }, MS_RDONLY, 0, false, "" },
 		{ { "ro", "rw" }, 0, 0, false, "" },
 		{ { "rw", "ro" }, MS_RDONLY, 0, false, "" },
 		{ { "rbind", "rslave" }, MS_BIND | MS_REC, MS_SLAVE | MS_REC, false, "" },
