@@ -89,6 +89,9 @@ int on_kill(const struct rpc_call *call, const void *request, void *response, st
 			process_finish(p, 128 + req->signal, process_now());
 		return 0;
 	}
+	/* Is it there? The guest need not be asked: its exit is known here before anybody learns of it. */
+	if (req->signal == 0)
+		return 0;
 	if (req->signal == SIGKILL)
 		d = deadline_min(d, deadline_in_ms(KILL_LIMIT_MS));
 	if (signal_in_guest(p, req->signal, req->all, d, e) == 0)
