@@ -36,10 +36,15 @@ def address_of(ct, name):
     return address if address.startswith("unix://") else "unix://" + address
 
 
-def vsock_path(name):
-    """The host's end of hybrid vsock of a sandbox, None where it has none."""
-    found = glob.glob(f"/run/husk/{name}/**/stream.sock", recursive=True)
+def socket_of(name, file):
+    """A socket of a sandbox's virtual machine, None where it has none of that name."""
+    found = glob.glob(f"/run/husk/**/{name}/vm/**/{file}", recursive=True)
     return found[0] if found else None
+
+
+def vsock_path(name):
+    """The host's end of hybrid vsock."""
+    return socket_of(name, "stream.sock")
 
 
 def measure(ct, table, program, calls, execs, label):

@@ -18,7 +18,7 @@ import threading
 import time
 
 import ttrpc
-from calls import vsock_path
+from calls import socket_of, vsock_path
 from figures import section
 from report import Failure
 
@@ -123,7 +123,7 @@ def pump_rate(ct, name, mib, relay):
         stream = connect_vsock(path, PUMP_PORT)
     else:
         stream = socket.socket(socket.AF_UNIX)
-        stream.connect(f"/run/husk/{name}/vm/console.sock")
+        stream.connect(socket_of(name, "console.sock"))
         process = start("serial", "husk.console")
     with stream:
         reader.read(stream.fileno())
