@@ -6,6 +6,7 @@ include tests/component/local.mk
 endif
 include tests/fuzz/local.mk
 include tests/style/local.mk
+include tests/agentctl/local.mk
 include tests/guest/local.mk
 include tests/e2e/local.mk
 include tests/fault/local.mk

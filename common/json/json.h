@@ -154,6 +154,9 @@ void json_release(const struct json_field *fields, void *out);
  */
 char *json_object(const char *member, ...) must_check __attribute__((sentinel));
 
+/* One string as JSON text, quotes included; bytes that are not UTF-8 become '?'. For free(). */
+char *json_quote(const char *s) must_check;
+
 /* "[a,b,c]" of JSON texts (NULL-terminated; NULL: "[]"), for an o of json_object(). For free(). */
 char *json_array(const char *const *texts) must_check;
 

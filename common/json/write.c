@@ -129,6 +129,14 @@ char *json_object(const char *member, ...)
 	return finish(g);
 }
 
+char *json_quote(const char *s)
+{
+	yajl_gen g = generator();
+
+	add_string(g, s);
+	return finish(g);
+}
+
 char *json_array(const char *const *texts)
 {
 	yajl_gen g = generator();
