@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # A virtual machine without containerd, for tests/guest/run.py.
-check_PROGRAMS += tests/guest/husk-vm
+noinst_PROGRAMS += tests/guest/husk-vm
 tests_guest_husk_vm_SOURCES = tests/guest/vm.c
 tests_guest_husk_vm_LDADD = libhypervisor.a libhost.a libconfig.a libnet.a libjson.a libasync.a \
 	libbase.a $(UV_LIBS) $(YAJL_LIBS) $(SECCOMP_LIBS)
+
+EXTRA_DIST += tests/guest/run.py tests/guest/guest.py tests/guest/containers.py \
+	tests/guest/services.py tests/guest/compat.py tests/guest/endurance.py

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers and their processes: every call about them, good and bad input each."""
+
+import os
+import time
+
+from guest import RUN, SHARE, PRIVILEGED, bind, process, spec, text_of, to_bytes
+from report import Failure, check, check_equal, check_in
+
+NONE = "none-such"
+HOSTILE_IDS = ("", "../x", "a/b", ".", "..", "-x", "a b", "x" * 300, "a\nb")
+
+
+def test_health(g):
+    check_equal(g.agent("Health/Check", service="anything")["status"], "SERVING")
+    check_equal(g.agent("Health/Version")["grpc_version"], "0.0.1")
+
+
+def test_create_start_wait_remove(g):
+    check_equal(g.shell("echo out; echo err >&2; exit 7"), ("out\n", "err\n", 7))
+
+
+def test_create_refuses_ids(g):
+    for name in HOSTILE_IDS:
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", container_id=name, OCI=spec("true"))
+
+
+def test_create_needs_a_spec(g):
+    g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", container_id=g.new_id())
+
+
+def test_create_refuses_specs(g):
+    for change in ({"Process": None}, {"Root": None}, {"Linux": None}):
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", container_id=g.new_id(),
+                        OCI={**spec("true"), **change})
+    for fields in ({"namespaces": ("mount", "mount")}, {"namespaces": ("nonsense",)},
+                   {"root": f"{SHARE}/none-such"}, {"root": "busybox"},
+                   {"capabilities": ["CAP_NONSENSE"]}, {"cwd": "relative"},
+                   {"mounts": [bind("/none-such", "/mnt")]}, {"mounts": [bind("/proc", "relative")]}):
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND",
+                        container_id=g.new_id(), OCI=spec("true", **fields))
+
+
+def test_create_names_a_missing_program(g):
+    g.agent.refused("CreateContainer", "INTERNAL", "NOT_FOUND", container_id=g.new_id(),
+                    OCI=spec("/no/such/program"), text="/no/such/program")
+
+
+def test_failed_creates_leave_nothing(g):
+    script = "ls /guest/proc/1/fd | wc -l; wc -l < /guest/proc/1/mountinfo; ls /guest/run/kata-containers | wc -l"
+    g.look(script)
+    before = g.look(script)
+    for i in range(10):
+        g.agent.refused("CreateContainer", "INTERNAL", "NOT_FOUND", container_id=f"failing{i}",
+                        OCI=spec("/no/such/program"))
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND",
+                        container_id=f"failing{i}", OCI=spec("true", mounts=[bind("/none-such", "/mnt")]))
+    check_equal(g.look(script), before)
+
+
+def test_create_twice(g):
+    name = g.start("sleep", "100")
+    g.agent.refused("CreateContainer", "ALREADY_EXISTS", container_id=name, OCI=spec("true"))
+    # The one that was there must not have noticed.
+    check_equal(g.exec_output(name, "echo", "alive"), ("alive\n", "", 0))
+    g.remove(name)
+
+
+def test_start_states(g):
+    g.agent.refused("StartContainer", "NOT_FOUND", "INTERNAL", container_id=NONE)
+    name = g.start("sleep", "100")
+    g.agent.refused("StartContainer", "FAILED_PRECONDITION", container_id=name)
+    g.kill(name)
+    check_equal(g.wait(name), 137)
+    g.agent.refused("StartContainer", "FAILED_PRECONDITION", container_id=name)
+    g.remove(name)
+
+
+def test_remove_states(g):
+    g.agent.refused("RemoveContainer", "NOT_FOUND", "INTERNAL", container_id=NONE)
+    name = g.start("sleep", "100")
+    waiting = g.agent.send("WaitProcess", container_id=name)
+    g.agent("RemoveContainer", container_id=name, timeout=10)
+    check_equal(g.agent.result(waiting)["status"], 137)
+    g.agent.refused("RemoveContainer", "NOT_FOUND", "INTERNAL", container_id=name)
+    created = g.create("true")
+    g.remove(created)
+
+
+def test_update(g):
+    name = g.start("sleep", "100")
+    g.agent("UpdateContainer", container_id=name)
+    g.agent("UpdateContainer", container_id=name, resources={
+        "Memory": {"Limit": 64 << 20}, "CPU": {"Shares": 512, "Quota": 50000, "Period": 100000}})
+    stats = g.agent("StatsContainer", container_id=name)["cgroup_stats"]
+    check_equal(stats["memory_stats"]["usage"]["limit"], 64 << 20)
+    g.agent("UpdateContainer", container_id=name, resources={"Memory": {"Limit": -1}})
+    stats = g.agent("StatsContainer", container_id=name)["cgroup_stats"]
+    check(stats["memory_stats"]["usage"].get("limit", 0) not in (64 << 20,), "-1 means no limit")
+    g.agent.refused("UpdateContainer", "INVALID_ARGUMENT", "INTERNAL", container_id=name,
+                    resources={"CPU": {"Cpus": "nonsense"}})
+    g.agent.refused("UpdateContainer", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE, resources={})
+    g.remove(name)
+
+
+def test_stats(g):
+    name = g.start("sh", "-c", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo; exec sleep 100",
+                   resources={"Memory": {"Limit": 128 << 20}})
+    g.agent("ReadStdout", container_id=name, len=10)
+    stats = g.agent("StatsContainer", container_id=name)
+    check(stats["cgroup_stats"]["cpu_stats"]["cpu_usage"]["total_usage"] > 1000000, "time was used")
+    check_equal(stats["cgroup_stats"]["memory_stats"]["usage"]["limit"], 128 << 20)
+    check_equal(stats["cgroup_stats"]["pids_stats"]["current"], 1)
+    check("network_stats" not in stats, "network is counted by the host")
+    g.agent.refused("StatsContainer", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE)
+    g.remove(name)
+
+
+def test_pause_resume(g):
+    name = g.start("sh", "-c", "while :; do echo tick; sleep 0.05; done")
+    g.agent("ReadStdout", container_id=name, len=5)
+    g.agent("PauseContainer", container_id=name)
+    g.agent.refused("PauseContainer", "FAILED_PRECONDITION", "INTERNAL", container_id=name)
+    g.agent.refused("ExecProcess", "FAILED_PRECONDITION", container_id=name, exec_id="e", process=process("true"))
+    used = [g.agent("StatsContainer", container_id=name)["cgroup_stats"]["cpu_stats"]["cpu_usage"]["total_usage"]]
+    time.sleep(0.4)
+    used.append(g.agent("StatsContainer", container_id=name)["cgroup_stats"]["cpu_stats"]["cpu_usage"]["total_usage"])
+    check_equal(used[0], used[1], "a frozen container uses no time")
+    g.agent("ResumeContainer", container_id=name)
+    g.agent.refused("ResumeContainer", "FAILED_PRECONDITION", "INTERNAL", container_id=name)
+    check_in("tick", text_of(g.agent("ReadStdout", container_id=name, len=5)))
+    for method in ("PauseContainer", "ResumeContainer"):
+        g.agent.refused(method, "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE)
+    g.agent("PauseContainer", container_id=name)
+    g.remove(name)
+
+
+def test_exec(g):
+    name = g.start("sleep", "100")
+    check_equal(g.exec_output(name, "sh", "-c", "echo out; echo err >&2; exit 3"), ("out\n", "err\n", 3))
+    check_equal(g.exec_output(name, "id", "-u", uid=1000)[0], "1000\n")
+    check_equal(g.exec_output(name, "pwd", cwd="/tmp")[0], "/tmp\n")
+    check_in("WORD=value", g.exec_output(name, "env", env=("WORD=value",))[0])
+    g.agent.refused("ExecProcess", "INVALID_ARGUMENT", "INTERNAL", container_id=name, exec_id="e")
+    g.agent.refused("ExecProcess", "INTERNAL", "NOT_FOUND", container_id=name, exec_id="e",
+                    process=process("/no/such/program"), text="/no/such/program")
+    g.agent.refused("ExecProcess", "INTERNAL", "NOT_FOUND", "INVALID_ARGUMENT", container_id=name,
+                    exec_id="e", process=process("true", cwd="/no/such/directory"))
+    g.agent.refused("ExecProcess", "INVALID_ARGUMENT", container_id=name, exec_id="e", process=process())
+    for exec_id in ("", "../x", "a/b", "x" * 300):
+        g.agent.refused("ExecProcess", "INVALID_ARGUMENT", container_id=name, exec_id=exec_id,
+                        process=process("true"))
+    g.agent.refused("ExecProcess", "NOT_FOUND", "INTERNAL", container_id=NONE, exec_id="e",
+                    process=process("true"))
+    running = g.execute(name, "sleep", "100")
+    g.agent.refused("ExecProcess", "ALREADY_EXISTS", container_id=name, exec_id=running, process=process("true"))
+    g.remove(name)
+
+
+def test_exec_in_a_created_container(g):
+    name = g.create("sleep", "100")
+    check_equal(g.exec_output(name, "echo", "early"), ("early\n", "", 0))
+    g.agent("StartContainer", container_id=name)
+    g.remove(name)
+
+
+def test_exec_under_a_delegated_cgroup(g):
+    """A workload that moved itself to <cgroup>/init and enabled controllers: exec goes there too."""
+    script = ("mkdir /guest/cgroup/init && echo 1 > /guest/cgroup/init/cgroup.procs && "
+              "echo +memory > /guest/cgroup/cgroup.subtree_control; echo $?; exec sleep 100")
+    name = g.start("sh", "-c", script, capabilities=PRIVILEGED, mounts=[
+        {"destination": "/guest/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]}])
+    check_equal(text_of(g.agent("ReadStdout", container_id=name, len=10)), "0\n")
+    out, err, code = g.exec_output(name, "cat", "/proc/self/cgroup")
+    check_equal((code, err), (0, ""))
+    check_in("init", out)
+    g.remove(name)
+
+
+def test_signals(g):
+    name = g.start("sleep", "100")
+    g.kill(name, 0)
+    exec_id = g.execute(name, "sleep", "100")
+    g.kill(name, 2, exec_id)
+    check_equal(g.wait(name, exec_id), 130)
+    # It is known until its output has been fetched.
+    check_equal((g.read_all(name, exec_id), g.read_all(name, exec_id, "ReadStderr")), ("", ""))
+    g.agent.refused("SignalProcess", "NOT_FOUND", container_id=name, exec_id=exec_id, signal=15)
+    g.agent.refused("SignalProcess", "INVALID_ARGUMENT", container_id=name, signal=999)
+    g.agent.refused("SignalProcess", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE, signal=15)
+    # PID 1 of its namespace without a handler: the kernel would drop it.
+    g.kill(name, 15)
+    check_equal(g.wait(name), 143)
+    g.remove(name)
+
+
+def test_kill_all_reaches_child_cgroups(g):
+    script = ("mkdir /guest/cgroup/below && sh -c 'echo $$ > /guest/cgroup/below/cgroup.procs; exec sleep 1000' & "
+              "sleep 0.2; echo ready; exec sleep 1000")
+    name = g.start("sh", "-c", script, capabilities=PRIVILEGED, mounts=[
+        {"destination": "/guest/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]}])
+    check_equal(text_of(g.agent("ReadStdout", container_id=name, len=10)), "ready\n")
+    g.kill(name)
+    check_equal(g.wait(name), 137)
+    g.remove(name)
+    check("sleep" not in g.look("cat /guest/proc/[0-9]*/comm"), "a process survived")
+
+
+def test_wait(g):
+    g.agent.refused("WaitProcess", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE)
+    name = g.start("sleep", "100")
+    g.agent.refused("WaitProcess", "NOT_FOUND", container_id=name, exec_id="none", text="process not found")
+    waiting = [g.agent.send("WaitProcess", container_id=name, exec_id=e) for e in ("", name) * 4]
+    g.kill(name)
+    check_equal([g.agent.result(box).get("status") for box in waiting], [137] * 8)
+    g.remove(name)
+
+
+def test_streams(g):
+    name = g.start("cat")
+    for data in ("hello\n", "x" * 100000):
+        box = g.agent.send("WriteStdin", container_id=name, data=to_bytes(data))
+        got = ""
+        while len(got) < len(data):
+            got += text_of(g.agent("ReadStdout", container_id=name, len=8192))
+        check_equal(got, data)
+        check_equal(g.agent.result(box)["len"], len(data))
+    g.agent("CloseStdin", container_id=name)
+    g.agent("CloseStdin", container_id=name)
+    check_equal(text_of(g.agent("ReadStdout", container_id=name, len=8192)), "")
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+
+
+def test_empty_write_is_the_end(g):
+    name = g.start("cat")
+    g.agent("WriteStdin", container_id=name, data=to_bytes("last"))
+    g.agent("WriteStdin", container_id=name)
+    check_equal(g.read_all(name), "last")
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+
+
+def test_streams_refuse(g):
+    for method in ("ReadStdout", "ReadStderr"):
+        g.agent.refused(method, "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE, len=10)
+    g.agent.refused("WriteStdin", "INTERNAL", "NOT_FOUND", "INVALID_ARGUMENT", container_id=NONE, data="YQ==")
+    g.agent.refused("CloseStdin", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE)
+    name = g.start("sleep", "100")
+    for method, more in (("ReadStdout", {"len": 10}), ("ReadStderr", {"len": 10}), ("CloseStdin", {}),
+                         ("WriteStdin", {"data": "YQ=="})):
+        g.agent.refused(method, "NOT_FOUND", container_id=name, exec_id="none", **more)
+    g.remove(name)
+
+
+def test_terminal(g):
+    name = g.start("sh", "-c", "stty size; read line; echo got $line; tty", terminal=True)
+    g.agent("TtyWinResize", container_id=name, row=40, column=120)
+    exec_id = g.execute(name, "sh", "-c", "sleep 0.3; stty size", terminal=True)
+    g.agent("TtyWinResize", container_id=name, exec_id=exec_id, row=7, column=9)
+    check_equal(g.read_all(name, exec_id), "7 9\r\n")
+    check_equal(g.wait(name, exec_id), 0)
+    g.agent("WriteStdin", container_id=name, data=to_bytes("word\n"))
+    check_in("got word", g.read_all(name))
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+
+
+def test_resize_refuses(g):
+    g.agent.refused("TtyWinResize", "INVALID_ARGUMENT", "NOT_FOUND", container_id=NONE, row=1, column=1)
+    name = g.start("sleep", "100")
+    g.agent.refused("TtyWinResize", "UNAVAILABLE", container_id=name, row=1, column=1, text="no tty")
+    g.agent.refused("TtyWinResize", "NOT_FOUND", container_id=name, exec_id="none", row=1, column=1)
+    g.remove(name)
+
+
+def test_out_of_memory(g):
+    waiting = g.agent.send("GetOOMEvent")
+    name = g.start("sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done",
+                   resources={"Memory": {"Limit": 16 << 20, "Swap": 16 << 20}})
+    check_equal(g.wait(name), 137)
+    check_equal(g.agent.result(waiting, 20)["container_id"], name)
+    g.remove(name)
+
+
+def test_hooks(g):
+    """createContainer hooks run in the container's namespaces with the guest's paths."""
+    mark = f"{SHARE}/{g.new_id('hook')}"
+    hook = {"Path": f"{SHARE}/busybox/bin/busybox", "Args": ["touch", mark]}
+    name = g.new_id()
+    with_hook = spec("true")
+    with_hook["Hooks"] = {"CreateContainer": [hook]}
+    g.agent("CreateContainer", container_id=name, OCI=with_hook)
+    check(os.path.exists(f"{g.share}/{os.path.basename(mark)}"), "the hook did not run")
+    g.remove(name)
+    with_hook["Hooks"] = {"CreateContainer": [{**hook, "Args": ["false"]}]}
+    g.agent.refused("CreateContainer", "INTERNAL", container_id=g.new_id(), OCI=with_hook)
+
+
+def test_hostile_root(g):
+    """Links of an image that lead out of it are followed inside it."""
+    root = f"{g.share}/hostile"
+    os.makedirs(f"{root}/bin")
+    os.link(f"{g.share}/busybox/bin/busybox", f"{root}/bin/busybox")
+    for applet in ("sh", "ls", "cat", "pwd", "mount"):
+        os.symlink("busybox", f"{root}/bin/{applet}")
+    os.symlink("/run", f"{root}/data")
+    os.symlink("../../../../run", f"{root}/up")
+    os.symlink("/proc/1/root", f"{root}/cwd")
+    for name in ("proc", "sys"):
+        os.mkdir(f"{root}/{name}")
+    os.symlink("/etc", f"{root}/dev")
+    marks = [{"destination": f"/{d}/mark", "type": "tmpfs", "source": "tmpfs", "options": []} for d in ("data", "up")]
+    before = g.look("wc -l < /guest/proc/1/mountinfo; ls /guest/run")
+    g.agent.refused("CreateContainer", "INTERNAL", "NOT_FOUND", "INVALID_ARGUMENT", "PERMISSION_DENIED",
+                    container_id=g.new_id(), OCI=spec("pwd", root=f"{SHARE}/hostile", cwd="/cwd/run"))
+    out, err, code = g.shell("ls /run", root=f"{SHARE}/hostile", mounts=marks)
+    check_equal((out, code), ("mark\n", 0), err)
+    check_equal(g.look("wc -l < /guest/proc/1/mountinfo; ls /guest/run"), before)
+
+
+def test_proc_that_is_a_link(g):
+    root = f"{g.share}/linked"
+    os.makedirs(f"{root}/bin")
+    os.link(f"{g.share}/busybox/bin/busybox", f"{root}/bin/sh")
+    os.symlink("/sys", f"{root}/proc")
+    os.mkdir(f"{root}/sys")
+    try:
+        g.shell("true", root=f"{SHARE}/linked")
+    except Exception as problem:  # either it is refused, or it stays inside: both are safe
+        if isinstance(problem, Failure):
+            raise
+    check_in("cgroup", g.look("ls /guest/sys/fs"))

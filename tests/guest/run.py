@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The agent in a real virtual machine, without containerd: every call of its protocol.
+
+    tests/guest/run.py --build DIR [--transport NAME] [--cycles N]
+
+One machine for all tests but those that end it. ONLY=word in the environment chooses tests.
+"""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import compat  # noqa: E402
+import containers  # noqa: E402
+import endurance  # noqa: E402
+import guest  # noqa: E402
+import services  # noqa: E402
+from report import Report  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--transport", default="serial")
+    parser.add_argument("--cycles", type=int, default=200)
+    options = parser.parse_args()
+
+    report = Report("guest")
+    machine = guest.Guest(os.path.abspath(options.build), options.transport)
+    machine.cycles = options.cycles
+    try:
+        for module in (containers, services, compat, endurance):
+            report.run_all(vars(module), machine)
+    finally:
+        machine.close()
+    report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
