@@ -5,6 +5,7 @@ STYLE_TESTS = \
 	tests/style/headers.sh \
 	tests/style/layers.sh \
 	tests/style/manuals.sh \
+	tests/style/protocol.sh \
 	tests/style/text.sh
 TESTS += $(STYLE_TESTS)
 EXTRA_DIST += $(STYLE_TESTS) tests/style/files.sh
