@@ -31,7 +31,7 @@ struct process {
 	int start_fd;      /* to the stage; -1 once it was told to go on */
 	struct in_stream *in;
 	struct out_stream *out, *err; /* a terminal has no err */
-	int stood_in_for; /* the signal that SIGKILL was sent in place of; 0: none */
+	int stood_in_for;             /* the signal that SIGKILL was sent in place of; 0: none */
 	bool exited;
 	int exit_code;
 	bool answered; /* somebody has been told the exit code */
