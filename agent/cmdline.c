@@ -21,6 +21,7 @@ void agent_options_init(struct agent_options *o)
 		.run_dir = xstrdup(AGENT_RUN_DIR),
 		.log_level = LOG_LEVEL_INFO,
 		.pipe_size = AGENT_PIPE_SIZE,
+		.hotplug_timeout_s = AGENT_HOTPLUG_TIMEOUT_S,
 	};
 }
 
@@ -84,12 +85,24 @@ static int set_pipe_size(struct agent_options *o, const char *value, struct err 
 	return 0;
 }
 
+static int set_hotplug_timeout(struct agent_options *o, const char *value, struct err *e)
+{
+	uint32_t seconds;
+
+	if (!num_u32(value, 10, &seconds) || seconds == 0 || seconds > AGENT_HOTPLUG_TIMEOUT_S_MAX)
+		return err_set(e, ERR_INVALID, "'%s' is not a number of seconds from 1 to %u",
+			       value, AGENT_HOTPLUG_TIMEOUT_S_MAX);
+	o->hotplug_timeout_s = seconds;
+	return 0;
+}
+
 static const struct option_row {
 	const char *parameter; /* on the kernel command line; NULL: not there */
 	const char *argument;  /* of the program; NULL: not there */
 	int (*set)(struct agent_options *o, const char *value, struct err *e);
 } option_rows[] = {
 	{ "agent.container_pipe_size", NULL, set_pipe_size },
+	{ "agent.hotplug_timeout", NULL, set_hotplug_timeout },
 	{ "agent.log", "--log-level", set_log_level },
 	{ "agent.server_addr", "--server-addr", set_server_addr },
 	{ NULL, "--run-dir", set_run_dir },

@@ -17,6 +17,7 @@ struct agent_options {
 	char *run_dir;     /* bundles, upper directories: what lives as long as the sandbox */
 	enum log_level log_level;
 	uint32_t pipe_size; /* bytes, of a process's stdout and stderr */
+	uint32_t hotplug_timeout_s;
 };
 
 #define AGENT_SERVER_ADDR "vsock://-1:1024"
@@ -28,6 +29,10 @@ struct agent_options {
  */
 #define AGENT_PIPE_SIZE     (256u << 10)
 #define AGENT_PIPE_SIZE_MAX (1u << 20)
+
+/* How long a device that the host has plugged may take to be there (agent.hotplug_timeout). */
+#define AGENT_HOTPLUG_TIMEOUT_S     3u
+#define AGENT_HOTPLUG_TIMEOUT_S_MAX 3600u
 
 void agent_options_init(struct agent_options *o);
 void agent_options_done(struct agent_options *o);

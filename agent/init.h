@@ -13,13 +13,6 @@
  */
 int init_mounts(struct err *e) must_check;
 
-/*
- * The kernel modules that the initrd lists for every boot (/etc/husk/modules) and for the transport
- * ("vsock", "serial": /etc/husk/modules.<transport>). In a fiber. One that does not load is logged:
- * what needed it will say so better.
- */
-void init_modules(const char *transport);
-
 /* Does not return. */
 _Noreturn void init_power_off(void);
 

@@ -5,10 +5,11 @@ libagent_a_SOURCES = \
 	agent/cmdline.c agent/cmdline.h \
 	agent/container/container.c agent/container/container.h \
 	agent/container/create.c agent/container/create.h \
+	agent/container/host_devices.c agent/container/host_devices.h \
 	agent/container/namespace_set.c agent/container/namespace_set.h \
 	agent/guest/online.c agent/guest/online.h \
 	agent/init.c agent/init.h \
-	agent/modules.c \
+	agent/modules.c agent/modules.h \
 	agent/mount/mount.c agent/mount/mount.h \
 	agent/mount/options.c agent/mount/options.h \
 	agent/process/launch.c agent/process/launch.h \
@@ -21,7 +22,11 @@ libagent_a_SOURCES = \
 	agent/rpc/process.c agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
 	agent/rpc/stream.c \
 	agent/sandbox.c agent/sandbox.h \
-	agent/storage/drivers.c agent/storage/storage.c agent/storage/storage.h
+	agent/storage/block.c agent/storage/block.h \
+	agent/storage/drivers.c \
+	agent/storage/fs_group.c agent/storage/fs_group.h \
+	agent/storage/hugepages.c agent/storage/hugepages.h \
+	agent/storage/storage.c agent/storage/storage.h
 libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
 include agent/cgroup/local.mk

@@ -16,7 +16,9 @@
 #include <sys/signalfd.h>
 
 #include "agent/cmdline.h"
+#include "agent/device/watch.h"
 #include "agent/init.h"
+#include "agent/modules.h"
 #include "agent/process/reaper.h"
 #include "agent/process/stage.h"
 #include "agent/rpc/service.h"
@@ -139,7 +141,19 @@ static void load_modules(const char *server_addr)
 {
 	auto_free char *transport = xstrndup(server_addr, strcspn(server_addr, ":"));
 
-	init_modules(transport);
+	modules_boot(transport);
+}
+
+/* Without announcements devices are found all the same, a little later. */
+static void watch_devices(struct agent *a)
+{
+	struct err e = ERR_INIT;
+
+	if (device_watch_open(a->sandbox.devices, &e) < 0)
+		log_warn("%s", e.text);
+	else
+		fiber_group_start(&a->duties, "device events", device_watch_run,
+				  a->sandbox.devices);
 }
 
 static void run(void *arg)
@@ -150,6 +164,7 @@ static void run(void *arg)
 	if (a->is_init)
 		load_modules(a->options.server_addr);
 	sandbox_init(&a->sandbox, &a->options, a->is_init);
+	watch_devices(a);
 	if (agent_services_init(&a->services, &a->sandbox, &e) < 0) {
 		log_error("%s", e.text);
 		a->exit_code = 1;

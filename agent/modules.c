@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernel modules of the initrd. The image build lists them with what each needs, needs first:
+ * Kernel modules of the initrd; see modules.h. The image build lists them with what each needs:
  *
  *   /lib/modules/…/virtio_pci.ko /lib/modules/…/virtio.ko /lib/modules/…/virtio_ring.ko
+ *
+ * and those on demand with the name that they are loaded for:
+ *
+ *   virtio_scsi: /lib/modules/…/sd_mod.ko /lib/modules/…/scsi_mod.ko …
  *
  * One fiber for each: it waits until what its module needs is loaded, then has a worker load it, so
  * that what can be loaded side by side is.
  */
+#include "agent/modules.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
-#include "agent/init.h"
 #include "common/async/fiber.h"
 #include "common/async/work.h"
 #include "common/base/fd.h"
@@ -73,46 +79,96 @@ static void load_in_turn(void *arg)
 			return;
 	work_run(load_now, m);
 	m->done = true;
-	if (m->sys)
-		log_warn("load module '%s': %s", m->path, strerror(m->sys));
 	cond_wake_all(&m->list->changed);
 }
 
-/* Cuts up `text`, which the entries point into. */
-static void list_add(struct module_list *list, char *text)
+/* One line, which the entry points into. */
+static void list_add(struct module_list *list, char *line)
 {
+	char *path = strsep(&line, " ");
+
+	if (!path[0])
+		return;
+	list->module = xrealloc(list->module, (list->n + 1) * sizeof(list->module[0]));
+	list->module[list->n++] = (struct module){
+		.list = list,
+		.path = path,
+		.needs = line ? line : path + strlen(path),
+	};
+}
+
+/* Cuts up `text`. With a name: the lines that begin with it and a colon. */
+static void list_add_lines(struct module_list *list, char *text, const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
 	char *line;
 
 	while ((line = strsep(&text, "\n"))) {
-		char *path = strsep(&line, " ");
-
-		if (!path[0])
-			continue;
-		list->module = xrealloc(list->module, (list->n + 1) * sizeof(list->module[0]));
-		list->module[list->n++] = (struct module){
-			.list = list,
-			.path = path,
-			.needs = line ? line : path + strlen(path),
-		};
+		if (!name)
+			list_add(list, line);
+		else if (strncmp(line, name, len) == 0 && strncmp(line + len, ": ", 2) == 0)
+			list_add(list, line + len + 2);
 	}
 }
 
-void init_modules(const char *transport)
+static void list_load(struct module_list *list)
+{
+	struct fiber_group loaders = FIBER_GROUP_INIT;
+
+	for (size_t i = 0; i < list->n; i++)
+		fiber_group_start(&loaders, "module loader", load_in_turn, &list->module[i]);
+	fiber_group_wait(&loaders);
+}
+
+void modules_boot(const char *transport)
 {
 	auto_free char *own_file = xasprintf(MODULES_FILE ".%s", transport);
-	struct fiber_group loaders = FIBER_GROUP_INIT;
 	struct module_list list = { .n = 0 };
 	auto_free char *common = NULL;
 	auto_free char *own = NULL;
 	struct err absent = ERR_INIT;
 
-	/* A kernel with everything built in comes without lists. */
 	if (file_read(AT_FDCWD, MODULES_FILE, MODULES_FILE_MAX, &common, NULL, &absent) == 0)
-		list_add(&list, common);
+		list_add_lines(&list, common, NULL);
 	if (file_read(AT_FDCWD, own_file, MODULES_FILE_MAX, &own, NULL, &absent) == 0)
-		list_add(&list, own);
+		list_add_lines(&list, own, NULL);
+	list_load(&list);
 	for (size_t i = 0; i < list.n; i++)
-		fiber_group_start(&loaders, "module loader", load_in_turn, &list.module[i]);
-	fiber_group_wait(&loaders);
+		if (list.module[i].sys)
+			log_warn("load module '%s': %s", list.module[i].path,
+				 strerror(list.module[i].sys));
 	free(list.module);
+}
+
+/* Names that were loaded: each disk asks again. */
+static char **loaded;
+
+static bool is_loaded(const char *name)
+{
+	for (size_t i = 0; loaded && loaded[i]; i++)
+		if (strcmp(loaded[i], name) == 0)
+			return true;
+	return false;
+}
+
+int modules_demand(const char *name, struct err *e)
+{
+	struct module_list list = { .n = 0 };
+	auto_free char *text = NULL;
+	struct err absent = ERR_INIT;
+	int r = 0;
+
+	if (is_loaded(name))
+		return 0;
+	if (file_read(AT_FDCWD, MODULES_FILE ".demand", MODULES_FILE_MAX, &text, NULL, &absent) < 0)
+		return 0;
+	list_add_lines(&list, text, name);
+	list_load(&list);
+	for (size_t i = 0; i < list.n && r == 0; i++)
+		if (list.module[i].sys)
+			r = err_sys(e, list.module[i].sys, "load module '%s'", list.module[i].path);
+	if (r == 0 && !is_loaded(name))
+		strv_add(&loaded, name);
+	free(list.module);
+	return r;
 }

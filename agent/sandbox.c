@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/container/container.h"
+#include "agent/device/watch.h"
 #include "agent/mount/mount.h"
 #include "common/base/fd.h"
 #include "common/base/id.h"
@@ -43,6 +44,8 @@ void sandbox_init(struct sandbox *sb, const struct agent_options *options, bool 
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,
+		.devices = device_watch_new("/sys", "/dev",
+					    (int64_t)options->hotplug_timeout_s * 1000),
 	};
 }
 
@@ -64,6 +67,7 @@ static void close_namespaces(void *arg)
 void sandbox_done(struct sandbox *sb)
 {
 	close_namespaces(sb);
+	device_watch_free(sb->devices);
 	free(sb->id);
 	free(sb->hostname);
 	strv_free(sb->oom_events);
@@ -123,7 +127,10 @@ static void undo_storages(void *arg)
 
 static int add_storages(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct err *e)
 {
-	const struct storage_user user = { .run_dir = sb->options->run_dir };
+	const struct storage_user user = {
+		.run_dir = sb->options->run_dir,
+		.devices = sb->devices,
+	};
 
 	for (size_t i = 0; i < req->n_storages; i++) {
 		auto_free char *mount_point = NULL;

@@ -37,6 +37,7 @@ struct sandbox {
 	int pid_ns;           /* of the first container's init, for those that share it; -1: none */
 	struct undo teardown; /* what CreateSandbox acquired */
 	struct storage_table storages;
+	struct device_watch *devices; /* of the guest, as they come and go */
 	struct container *containers; /* uthash, by id; container.c keeps it */
 	char **oom_events;            /* container ids, oldest first; NULL-terminated */
 	struct cond oom_changed;

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "agent/container/create.h"
+#include "agent/container/host_devices.h"
 #include "common/async/io.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -56,6 +57,7 @@ void container_unref(struct container *c)
 	free(c->rootfs);
 	free(c->spec);
 	strv_free(c->storages);
+	strv_free(c->pci_map);
 	free(c);
 }
 
@@ -233,6 +235,7 @@ int container_exec(struct container *c, const char *exec_id, Grpc__Process *proc
 	struct err gone = ERR_INIT;
 
 	forget_answered(held, exec_id);
+	host_devices_map_environment(process, c->pci_map);
 	if (check_exec(c, exec_id, process, e) < 0 ||
 	    launch_exec(c, exec_id, process, d, &p, e) < 0)
 		return err_wrap(e, "container %s: exec", c->id);

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <utlist.h>
 
+#include "agent/container/host_devices.h"
 #include "agent/container/namespace_set.h"
 #include "agent/mount/mount.h"
 #include "common/base/log.h"
@@ -63,8 +64,6 @@ static int check_request(const struct sandbox *sb, const Grpc__CreateContainerRe
 			       SANDBOX_CONTAINERS_MAX);
 	if (req->n_storages > STORAGES_MAX)
 		return err_set(e, ERR_EXHAUSTED, "more than %u storages", STORAGES_MAX);
-	if (req->n_devices > 0)
-		return err_set(e, ERR_UNSUPPORTED, "devices of the host are not implemented");
 	if (req->n_shared_mounts > 0)
 		return err_set(e, ERR_UNSUPPORTED, "shared mounts are not implemented");
 	return check_spec(req->oci, e);
@@ -110,6 +109,7 @@ static int add_storages(struct container *c, const Grpc__CreateContainerRequest 
 	const struct storage_user user = {
 		.run_dir = c->sandbox->options->run_dir,
 		.container_id = c->id,
+		.devices = c->sandbox->devices,
 	};
 
 	undo_push(&c->teardown, "storages", undo_storages, c);
@@ -242,6 +242,10 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 {
 	if (make_bundle(c, e) < 0)
 		return -1;
+	if (host_devices_add(c->sandbox->devices, req->devices, req->n_devices, req->oci,
+			     &c->pci_map, e) < 0)
+		return -1;
+	host_devices_map_environment(req->oci->process, c->pci_map);
 	if (add_storages(c, req, e) < 0)
 		return -1;
 	if (mount_rootfs(c, req->oci->root, e) < 0)

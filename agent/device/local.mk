@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libdevice.a
 libdevice_a_SOURCES = \
 	agent/device/match.c agent/device/match.h \
+	agent/device/passthrough.c agent/device/passthrough.h \
 	agent/device/pci_path.c agent/device/pci_path.h \
 	agent/device/scsi.c agent/device/scsi.h \
 	agent/device/uevent.c agent/device/uevent.h \

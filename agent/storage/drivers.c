@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/modules.h"
 #include "agent/mount/mount.h"
+#include "agent/storage/block.h"
+#include "agent/storage/hugepages.h"
 #include "agent/storage/storage.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
@@ -58,12 +61,13 @@ static int group_set(const char *path, const char *gid_text, struct err *e)
 
 /* The pod's share is named by every host again for each container: mounted already is success. */
 static int virtio_fs_mount(const Grpc__Storage *s, const char *mount_point,
-			   const struct storage_user *user, struct err *e)
+			   const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_free char *fstype = NULL;
 	bool mounted;
 
 	(void)user;
+	(void)teardown;
 	if (mount_find(mount_point, &mounted, &fstype, e) < 0)
 		return -1;
 	if (mounted && strcmp(fstype, "virtiofs") == 0)
@@ -72,13 +76,19 @@ static int virtio_fs_mount(const Grpc__Storage *s, const char *mount_point,
 }
 
 static int ephemeral_mount(const Grpc__Storage *s, const char *mount_point,
-			   const struct storage_user *user, struct err *e)
+			   const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	const char *gid = option_value(s->options, s->n_options, OPTION_FSGID);
 	auto_free char **words = xcalloc(s->n_options + 1, sizeof(char *));
 	size_t n = 0;
 
 	(void)user;
+	(void)teardown;
+	if (strcmp(s->fstype, "hugetlbfs") == 0) {
+		if (hugepages_reserve("/sys", s->options, s->n_options, e) < 0)
+			return -1;
+		return mount_words(s, "hugetlbfs", mount_point, s->options, s->n_options, e);
+	}
 	if (strcmp(s->fstype, "tmpfs") != 0)
 		return err_set(e, ERR_UNSUPPORTED, "file system '%s' is not supported here",
 			       s->fstype);
@@ -98,11 +108,12 @@ static int ephemeral_mount(const Grpc__Storage *s, const char *mount_point,
 }
 
 static int bind_mount(const Grpc__Storage *s, const char *mount_point,
-		      const struct storage_user *user, struct err *e)
+		      const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_free char **words = xcalloc(s->n_options + 1, sizeof(char *));
 
 	(void)user;
+	(void)teardown;
 	words[0] = (char *)(uintptr_t) "bind";
 	for (size_t i = 0; i < s->n_options; i++)
 		words[i + 1] = s->options[i];
@@ -111,13 +122,14 @@ static int bind_mount(const Grpc__Storage *s, const char *mount_point,
 
 /* A directory on the guest's own disk. */
 static int local_make(const Grpc__Storage *s, const char *mount_point,
-		      const struct storage_user *user, struct err *e)
+		      const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	const char *gid = option_value(s->options, s->n_options, OPTION_FSGID);
 	const char *mode_text = option_value(s->options, s->n_options, OPTION_MODE);
 	uint32_t mode = 0;
 
 	(void)user;
+	(void)teardown;
 	if (mode_text && (!num_u32(mode_text, 8, &mode) || mode > 07777))
 		return err_set(e, ERR_INVALID, "'%s' is not a file mode", mode_text);
 	if (path_mkdirs(mount_point, 0755, e) < 0)
@@ -139,13 +151,16 @@ static int overlay_directory(const struct storage_user *user, const char *name, 
 }
 
 static int overlay_mount(const Grpc__Storage *s, const char *mount_point,
-			 const struct storage_user *user, struct err *e)
+			 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_free char **words = xcalloc(s->n_options + 3, sizeof(char *));
 	auto_free char *upper = NULL;
 	auto_free char *work = NULL;
 	size_t n = 0;
 
+	(void)teardown;
+	if (modules_demand("overlay", e) < 0)
+		return -1;
 	for (size_t i = 0; i < s->n_driver_options; i++) {
 		const char *dir = option_value(&s->driver_options[i], 1, OVERLAY_CREATE);
 
@@ -180,6 +195,7 @@ static const struct storage_driver ephemeral = {
 static const struct storage_driver local = { .name = "local", .keep = true, .mount = local_make };
 
 const struct storage_driver *const storage_drivers[] = {
-	&bind, &ephemeral, &local, &overlayfs, &virtio_fs,
+	&bind,      &ephemeral,     &local,         &overlayfs,    &virtio_fs,
+	&block_blk, &block_blk_ccw, &block_mmioblk, &block_nvdimm, &block_scsi,
 };
 const size_t storage_n_drivers = ARRAY_LEN(storage_drivers);

@@ -18,9 +18,10 @@
 struct storage {
 	char *mount_point;
 	unsigned users;
-	bool keep;        /* the last user's end does not unmount it */
-	bool busy;        /* being mounted or unmounted by some fiber */
-	struct cond idle; /* waits for !busy; the entry may be gone by then */
+	bool keep;            /* the last user's end does not unmount it */
+	bool busy;            /* being mounted or unmounted by some fiber */
+	struct cond idle;     /* waits for !busy; the entry may be gone by then */
+	struct undo teardown; /* besides the unmount */
 	UT_hash_handle hh;
 };
 
@@ -92,7 +93,8 @@ int storage_add(struct storage_table *t, const Grpc__Storage *request,
 	s->keep = driver->keep || request->shared;
 	s->busy = true;
 	HASH_ADD_KEYPTR(hh, t->first, s->mount_point, strlen(s->mount_point), s);
-	if (driver->mount(request, mount_point, user, e) < 0) {
+	if (driver->mount(request, mount_point, user, &s->teardown, e) < 0) {
+		undo_run(&s->teardown);
 		storage_forget(t, s);
 		return err_wrap(e, "%s storage at '%s'", driver->name, mount_point);
 	}
@@ -113,6 +115,7 @@ static void storage_unmount(struct storage_table *t, struct storage *s)
 	/* Fails on a share that the host made read-only, and where files are left: both are fine. */
 	else if (rmdir(s->mount_point) < 0 && errno != ENOENT)
 		log_debug("mount point '%s' stays: %s", s->mount_point, strerror(errno));
+	undo_run(&s->teardown);
 	storage_forget(t, s);
 }
 

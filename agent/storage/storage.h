@@ -8,6 +8,7 @@
 #include "agent.pb-c.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
+#include "common/base/undo.h"
 
 /*
  * What the host asks to have mounted before a sandbox or a container starts (agent-protocol 4.1),
@@ -16,6 +17,7 @@
  * of a container (tmpfs and directories on guest disk), stays until the sandbox ends.
  */
 struct storage;
+struct device_watch;
 
 struct storage_table {
 	struct storage *first; /* uthash, by mount point */
@@ -25,6 +27,7 @@ struct storage_table {
 struct storage_user {
 	const char *run_dir;
 	const char *container_id; /* NULL: the sandbox itself */
+	struct device_watch *devices;
 };
 
 #define STORAGE_OPTIONS_MAX 512u /* words in one storage; overlay names one layer in each */
@@ -44,12 +47,15 @@ void storage_release_all(struct storage_table *t);
 
 unsigned storage_users(const struct storage_table *t, const char *mount_point);
 
-/* One driver. Both run in a fiber and may wait. */
+/*
+ * One driver; it runs in a fiber and may wait. What is mounted at the mount point is unmounted for it;
+ * what else it acquires goes on *teardown, which runs after that, and when it fails.
+ */
 struct storage_driver {
 	const char *name; /* Storage.driver */
 	bool keep;        /* until the sandbox ends, as if marked `shared` */
 	int (*mount)(const Grpc__Storage *s, const char *mount_point,
-		     const struct storage_user *user, struct err *e);
+		     const struct storage_user *user, struct undo *teardown, struct err *e);
 };
 
 extern const struct storage_driver *const storage_drivers[];

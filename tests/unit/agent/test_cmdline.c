@@ -36,6 +36,11 @@ static void test_kernel_command_line(void **state)
 		{ "agent.container_pipe_size=1048577", NULL, 0, 0, "agent.container_pipe_size" },
 		{ "agent.container_pipe_size=-1", NULL, 0, 0, "'-1'" },
 		{ "agent.container_pipe_size=1k", NULL, 0, 0, "'1k'" },
+		{ "agent.hotplug_timeout=0", NULL, 0, 0, "agent.hotplug_timeout" },
+		{ "agent.hotplug_timeout=3601", NULL, 0, 0, "'3601'" },
+		{ "agent.hotplug_timeout=5s", NULL, 0, 0, "'5s'" },
+		{ "agent.hotplug_timeout=3600", AGENT_SERVER_ADDR, LOG_LEVEL_INFO, AGENT_PIPE_SIZE,
+		  NULL },
 		{ "agent.server_addr=", NULL, 0, 0, "empty" },
 	};
 

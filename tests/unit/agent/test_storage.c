@@ -32,10 +32,11 @@ static void note(char what, const char *where)
 }
 
 static int mount_test(const Grpc__Storage *s, const char *mount_point,
-		      const struct storage_user *user, struct err *e)
+		      const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	(void)s;
 	(void)user;
+	(void)teardown;
 	if (t.slow && fiber_sleep_ms(10, e) < 0)
 		return -1;
 	if (t.refuse > 0) {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The group of a volume's files; see fs_group.h. What the volume holds is trusted by nobody. */
+#include "agent/storage/fs_group.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/async/work.h"
+#include "common/base/path.h"
+
+#define DEPTH_MAX 1000u /* directories in each other; each takes a descriptor and some stack */
+
+struct walk {
+	const char *path;
+	gid_t gid;
+	mode_t bits; /* for files; directories get more */
+	bool only_if_root_differs;
+	dev_t device;
+	struct err e;
+};
+
+static mode_t wanted_bits(const struct walk *w, mode_t mode)
+{
+	return S_ISDIR(mode) ? w->bits | 0110 | S_ISGID : w->bits;
+}
+
+/* fd is an O_PATH descriptor of a file or directory. */
+static int change(struct walk *w, int fd, const struct stat *st)
+{
+	mode_t mode = (st->st_mode & 07777) | wanted_bits(w, st->st_mode);
+	char path[FD_PATH_MAX];
+
+	if (st->st_gid != w->gid && fchownat(fd, "", (uid_t)-1, w->gid, AT_EMPTY_PATH) < 0)
+		return -1;
+	/* After the chown, which takes set-id bits away. */
+	return chmod(fd_path(fd, path), mode);
+}
+
+static int walk_directory(struct walk *w, int fd, unsigned depth);
+
+static int walk_entry(struct walk *w, int dirfd, const char *name, unsigned depth)
+{
+	auto_close int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int dir = -1;
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(&w->e, errno, "open '%s'", name);
+	if (S_ISLNK(st.st_mode) || st.st_dev != w->device)
+		return 0;
+	if (change(w, fd, &st) < 0)
+		return err_sys(&w->e, errno, "give '%s' to group %u", name, w->gid);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(&w->e, errno, "open directory '%s'", name);
+	return walk_directory(w, take_fd(&dir), depth + 1);
+}
+
+/* Owns fd. */
+static int walk_directory(struct walk *w, int fd, unsigned depth)
+{
+	DIR *d = depth < DEPTH_MAX ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	int r = 0;
+
+	if (!d) {
+		(void)close(fd);
+		return err_set(&w->e, ERR_EXHAUSTED, "more than %u directories in each other",
+			       DEPTH_MAX);
+	}
+	while (r == 0 && (entry = readdir(d)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = walk_entry(w, dirfd(d), entry->d_name, depth);
+	(void)closedir(d);
+	return r;
+}
+
+static void walk_now(void *arg)
+{
+	struct walk *w = arg;
+	struct stat st;
+
+	if (lstat(w->path, &st) < 0) {
+		err_sys(&w->e, errno, "stat '%s'", w->path);
+		return;
+	}
+	if (w->only_if_root_differs && st.st_gid == w->gid &&
+	    (st.st_mode & wanted_bits(w, st.st_mode)) == wanted_bits(w, st.st_mode))
+		return;
+	w->device = st.st_dev;
+	(void)walk_entry(w, AT_FDCWD, w->path, 0);
+}
+
+int fs_group_apply(const char *path, const Grpc__FSGroup *group, bool read_only, struct err *e)
+{
+	struct walk w = {
+		.path = path,
+		.gid = group->group_id,
+		.bits = read_only ? 0440 : 0660,
+		.only_if_root_differs =
+			group->group_change_policy == TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch,
+		.e = ERR_INIT,
+	};
+
+	work_run(walk_now, &w);
+	/* What is mounted read-only keeps the group that it has. */
+	if (w.e.code == ERR_NONE || (read_only && w.e.sys == EROFS))
+		return 0;
+	*e = w.e;
+	return err_wrap(e, "file system group of '%s'", path);
+}

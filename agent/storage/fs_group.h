@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_FS_GROUP_H
+#define HUSK_AGENT_FS_GROUP_H
+
+#include <stdbool.h>
+
+#include "agent.pb-c.h"
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+
+/*
+ * Give a volume to a group: everything below `path` gets the group, files its read and write bits (the
+ * read bits where the volume is `read_only`), directories those for entering and the set-group-id bit
+ * too. Symbolic links are left alone and never followed; nothing mounted below is entered. With the
+ * policy OnRootMismatch nothing is done where the root has it all already. In a fiber.
+ */
+int fs_group_apply(const char *path, const Grpc__FSGroup *group, bool read_only, struct err *e)
+	must_check;
+
+#endif
