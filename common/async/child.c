@@ -296,7 +296,7 @@ void child_free(struct child *c)
 		return;
 	(void)!child_kill(c, SIGKILL, &ignored);
 	while (!c->exited && fiber_running())
-		if (cond_wait_uncancellable(&c->exit, limit) == WAKE_DEADLINE)
+		if (!cond_wait_uncancellable(&c->exit, limit))
 			break;
 	if (!c->exited) {
 		log_warn("%s (pid %d) does not end after SIGKILL; it is collected when it does",

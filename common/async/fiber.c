@@ -342,9 +342,15 @@ int cond_wait(struct cond *c, struct deadline d, struct err *e)
 	return waiter_result(cond_park(c, d, true), e);
 }
 
-enum wake cond_wait_uncancellable(struct cond *c, struct deadline d)
+bool cond_wait_uncancellable(struct cond *c, struct deadline d)
 {
-	return cond_park(c, d, false);
+	return cond_park(c, d, false) != WAKE_DEADLINE;
+}
+
+void fiber_cancel_again(void)
+{
+	assert(sched.current);
+	sched.current->cancel_pending = true;
 }
 
 void cond_wake_one(struct cond *c)

@@ -78,6 +78,20 @@ struct cond {
 #define COND_INIT ((struct cond){ .first = NULL })
 
 int cond_wait(struct cond *c, struct deadline d, struct err *e) must_check;
+
+/*
+ * For a wait that somebody depends on, as in a free(): a cancel does not end it and is kept for the
+ * next wait that it can end. False when the deadline came.
+ */
+bool cond_wait_uncancellable(struct cond *c, struct deadline d);
+
+/*
+ * The running fiber's last wait was ended by a cancel, but what it waited for had come too and is
+ * handed on: let the cancel end the next wait instead. A cancel that is dropped is a fiber that
+ * somebody waits for in vain.
+ */
+void fiber_cancel_again(void);
+
 void cond_wake_one(struct cond *c);
 void cond_wake_all(struct cond *c);
 

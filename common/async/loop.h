@@ -37,7 +37,4 @@ void waiter_wake(struct waiter *w, enum wake wake);
 /* What a wake means for the caller: 0, or -1 with the matching error. */
 int waiter_result(enum wake wake, struct err *e);
 
-/* As cond_wait(), but a cancel does not end it: for waits whose end somebody depends on. */
-enum wake cond_wait_uncancellable(struct cond *c, struct deadline d);
-
 #endif

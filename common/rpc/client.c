@@ -99,10 +99,8 @@ void rpc_client_free(struct rpc_client *c)
 		return;
 	err_set(&e, ERR_UNAVAILABLE, "closed");
 	close_with(c, &e);
-	/* A cancel ends one wait; the calls are leaving all the same. */
 	while (c->n_calls > 0)
-		if (cond_wait(&c->left, DEADLINE_NEVER, &e) < 0)
-			continue;
+		(void)cond_wait_uncancellable(&c->left, DEADLINE_NEVER);
 	fiber_group_wait(&c->reader);
 	rpc_connection_done(&c->conn);
 	free(c);
@@ -181,8 +179,11 @@ static int exchange(struct rpc_client *c, struct outgoing *o, struct pending *p,
 	rpc_connection_end(&c->conn);
 	while (r == 0 && !p->answered && !c->closed)
 		r = cond_wait(&p->changed, d, e);
-	if (p->answered)
+	if (p->answered) {
+		if (r < 0 && e->code == ERR_CANCELLED)
+			fiber_cancel_again();
 		return 0;
+	}
 	HASH_DEL(c->pending, p);
 	return r < 0 ? -1 : err_set(e, ERR_UNAVAILABLE, "no answer came");
 }

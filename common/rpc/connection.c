@@ -273,13 +273,9 @@ void rpc_connection_close(struct rpc_connection *c)
 
 void rpc_connection_done(struct rpc_connection *c)
 {
-	struct err ignored = ERR_INIT;
-
 	rpc_connection_close(c);
-	/* A cancel ends one wait; the senders are leaving all the same. */
 	while (c->senders > 0)
-		if (cond_wait(&c->idle, DEADLINE_NEVER, &ignored) < 0)
-			continue;
+		(void)cond_wait_uncancellable(&c->idle, DEADLINE_NEVER);
 	io_free(take_ptr(c->io));
 	free(take_ptr(c->in));
 	buf_done(&c->unsent);

@@ -26,14 +26,11 @@ void agent_disconnect(struct agent *a)
 
 void agent_free(struct agent *a)
 {
-	struct err e = ERR_INIT;
-
 	if (!a)
 		return;
 	agent_disconnect(a);
-	while (a->n_calls > 0) /* a cancel ends one wait; the calls are leaving all the same */
-		if (cond_wait(&a->left, DEADLINE_NEVER, &e) < 0)
-			continue;
+	while (a->n_calls > 0)
+		(void)cond_wait_uncancellable(&a->left, DEADLINE_NEVER);
 	strv_free(a->features);
 	free(a);
 }

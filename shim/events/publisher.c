@@ -31,7 +31,7 @@ struct publisher {
 	size_t n_queue;
 	struct rpc_client *client; /* NULL: not connected */
 	bool retry_now;
-	bool closing; /* beside the cancel, which a call that is just being answered may swallow */
+	bool closing; /* beside the cancel, which may end a call that would otherwise be tried again */
 	struct cond changed; /* queue, retry_now */
 	struct fiber_group fibers;
 };

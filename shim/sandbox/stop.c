@@ -19,13 +19,10 @@ static void ask_guest_to_end(struct sandbox *s)
 
 static void wait_for_other_stop(struct sandbox *s)
 {
-	struct err e = ERR_INIT;
-
 	s->waiting++;
 	/* A caller that is cancelled must wait all the same: it may free the sandbox next. */
 	while (s->phase != SANDBOX_STOPPED)
-		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
-			continue;
+		(void)cond_wait_uncancellable(&s->changed, DEADLINE_NEVER);
 	s->waiting--;
 	cond_wake_all(&s->changed);
 }

@@ -172,6 +172,63 @@ static void test_cancel_before_first_wait(void **state)
 	assert_string_equal(seen.order, "c");
 }
 
+/* Two waits: the first may not be ended by the cancel, the second is, with the same cancel. */
+static void stubborn(void *arg)
+{
+	(void)arg;
+	if (cond_wait_uncancellable(&seen.cond, DEADLINE_NEVER))
+		note('u');
+	seen.r = fiber_sleep_ms(10000, &seen.e);
+}
+
+static void cancel_stubborn(void *arg)
+{
+	(void)arg;
+	fiber_group_start(&seen.group, "stubborn", stubborn, NULL);
+	fiber_yield();
+	fiber_group_cancel(&seen.group);
+	fiber_yield();
+	note('-');
+	cond_wake_all(&seen.cond);
+	fiber_group_wait(&seen.group);
+}
+
+static void test_cancel_is_kept_by_an_uncancellable_wait(void **state)
+{
+	(void)state;
+	fiber_main(cancel_stubborn, NULL);
+	assert_string_equal(seen.order, "-u");
+	assert_int_equal(seen.r, -1);
+	assert_int_equal(seen.e.code, ERR_CANCELLED);
+}
+
+static void hands_on(void *arg)
+{
+	struct err first = ERR_INIT;
+
+	(void)arg;
+	if (cond_wait(&seen.cond, DEADLINE_NEVER, &first) < 0)
+		fiber_cancel_again();
+	seen.r = fiber_sleep_ms(10000, &seen.e);
+}
+
+static void cancel_that_is_handed_on(void *arg)
+{
+	(void)arg;
+	fiber_group_start(&seen.group, "hands on", hands_on, NULL);
+	fiber_yield();
+	fiber_group_cancel(&seen.group);
+	fiber_group_wait(&seen.group);
+}
+
+static void test_cancel_again(void **state)
+{
+	(void)state;
+	fiber_main(cancel_that_is_handed_on, NULL);
+	assert_int_equal(seen.r, -1);
+	assert_int_equal(seen.e.code, ERR_CANCELLED);
+}
+
 static void add_one(void *arg)
 {
 	__atomic_add_fetch((int *)arg, 1, __ATOMIC_SEQ_CST);
@@ -242,6 +299,8 @@ int main(void)
 		cmocka_unit_test_setup(test_cond_wakes_in_order, reset),
 		cmocka_unit_test_setup(test_cancel_waiting, reset),
 		cmocka_unit_test_setup(test_cancel_before_first_wait, reset),
+		cmocka_unit_test_setup(test_cancel_is_kept_by_an_uncancellable_wait, reset),
+		cmocka_unit_test_setup(test_cancel_again, reset),
 		cmocka_unit_test_setup(test_work, reset),
 		cmocka_unit_test_setup(test_thousand_fibers_thrice, reset),
 		cmocka_unit_test_setup(test_deadlines, reset),
