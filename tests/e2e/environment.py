@@ -2,12 +2,15 @@
 """What a process in a container finds: root file systems, mounts, identity, limits."""
 
 import json
+import glob
+import json
 import os
 import socket
 import stat
 import subprocess
 
 import containerd as c
+import ttrpc
 from report import Skip, check, check_equal, check_in
 
 
@@ -155,6 +158,57 @@ def test_mount_propagation(ct):
         subprocess.run(["umount", "-l", f"{source}/later"], check=True)
         ct.remove(name)
         subprocess.run(["umount", source], check=True)
+
+
+def test_vmm_of_another_user(ct):
+    if c.RUNTIME != "io.containerd.husk.v2":
+        raise Skip("husk's own configuration")
+    source = fresh(ct, "user")
+    os.chmod(source, 0o700)
+    with open(ct.husk_config) as file:
+        config = file.read()
+    ct.write_husk_config(config.replace("[hypervisor.qemu]\n", '[hypervisor.qemu]\nuser = "nobody"\n'))
+    try:
+        name = ct.detached("sleep", "1000", options=("--mount", f"type=bind,src={source},dst=/data,options=rbind:rw"))
+    finally:
+        ct.write_husk_config(config)
+    with open(f"/proc/{ct.tasks()[name][0]}/status") as file:
+        check_in("Uid:\t65534\t65534\t65534\t65534\n", file.read(), "the monitor's user")
+    check_equal(ct.execute(name, "sh", "-c", "echo x >/data/f; cat /data/f; ls /bin/busybox", check=True).text,
+                "x\n/bin/busybox\n")
+    check_equal(os.stat(f"{source}/f").st_uid, 0, "owner of what the container wrote")
+    ct.remove(name)
+
+
+def test_root_on_an_image_file(ct):
+    """As the blockfile snapshotter gives it; read-only, then writable."""
+    image = f"{fresh(ct, 'image')}/root.img"
+    tree = os.path.join(os.environ["HUSK_CACHE"], "busybox")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", tree, image, "64M"], check=True, stdin=subprocess.DEVNULL)
+    task = ttrpc.Task(ct.shim_address(ct.shared))
+    for option, want in (("ro", b"Read-only file system"), ("rw", b"written")):
+        name, output = ct.new_id("image"), f"{ct.run}/image.out"
+        bundle = fresh(ct, "bundle")
+        with open(f"{ct.bundle(ct.shared)}/config.json") as file:
+            spec = json.load(file)
+        spec["process"]["args"] = ["sh", "-c", "touch /x && echo written"]
+        spec["root"]["readonly"] = option == "ro"
+        spec["linux"]["cgroupsPath"] = f"/default/{name}"
+        write(f"{bundle}/config.json", json.dumps(spec))
+        task("Create", [(1, name), (2, bundle), (3, [(1, "ext4"), (2, image), (4, "loop"), (4, option)]), (5, ""),
+                        (6, f"file://{output}"), (7, f"file://{output}")])
+        check_equal(attached(image), 1, "loop devices")
+        task("Start", [(1, name)])
+        task("Wait", [(1, name)])
+        task("Delete", [(1, name)])
+        with open(output, "rb") as file:
+            check_in(want, file.read())
+        os.unlink(output)
+        c.wait_for(lambda: attached(image) == 0, 5, "the loop device is free again")
+
+
+def attached(image):
+    return sum(open(path).read().strip() == image for path in glob.glob("/sys/block/loop*/loop/backing_file"))
 
 
 def test_tmpfs_mount(ct):

@@ -6,6 +6,7 @@
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -300,6 +301,104 @@ static void test_rootfs_that_cannot_be(void **state)
 	}
 }
 
+/* Make an image file with an ext4 in it. Not everybody has mkfs, or loop devices. */
+static bool make_image(const char *path)
+{
+	auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int status = -1;
+	pid_t pid;
+
+	if (fd < 0 || ftruncate(fd, 8 << 20) < 0 || access("/dev/loop-control", R_OK | W_OK) < 0)
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		(void)execlp("mkfs.ext4", "mkfs.ext4", "-q", "-F", path, (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* How many loop devices have this file behind them? */
+static unsigned loops_of(const char *image)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < 256; i++) {
+		auto_free char *path = xasprintf("/sys/block/loop%d/loop/backing_file", i);
+		auto_free char *text = NULL;
+		struct err e = ERR_INIT;
+
+		if (file_read_line(AT_FDCWD, path, &text, &e) == 0)
+			n += strcmp(text, image) == 0;
+	}
+	return n;
+}
+
+static void check_loop(const char *image, const char *option, int want_errno)
+{
+	char *options[] = { W("loop"), W(option), NULL };
+	struct rootfs_mount m = { "ext4", image, "", options };
+	auto_free char *host = NULL, *file = NULL;
+	struct err e = ERR_INIT;
+	struct undo u = UNDO_INIT;
+
+	undo_move(&u, &t.undo);
+	assert_ok(add_rootfs(&m, 1, "/", &host, &e), &e);
+	assert_int_equal(loops_of(image), 1);
+	file = path_join(host, option); /* the image keeps what was made */
+	errno = 0;
+	(void)mkdir(file, 0700);
+	assert_int_equal(errno, want_errno);
+	undo_run(&t.undo);
+	/* The device is let go by a worker of the kernel. */
+	for (int i = 0; i < 200 && loops_of(image) > 0; i++)
+		(void)poll(NULL, 0, 10);
+	assert_int_equal(loops_of(image), 0);
+	undo_move(&t.undo, &u);
+}
+
+static void test_loop(void **state)
+{
+	auto_free char *image = NULL, *empty = NULL, *directory = NULL;
+	char *options[] = { W("loop"), NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	SKIP_UNLESS_ROOT();
+	image = in_dir("image");
+	empty = in_dir("empty");
+	directory = in_dir("directory");
+	if (!make_image(image))
+		skip();
+	check_loop(image, "rw", 0);
+	check_loop(image, "ro", EROFS);
+
+	make_dir("directory");
+	make_file("empty", "no file system");
+	const struct {
+		const char *source, *part;
+	} rows[] = {
+		{ empty, "/empty' of type ext4: " },
+		{ directory, "/directory': Is a directory" },
+		{ "/nonexistent/image", "open '/nonexistent/image': No such file" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct rootfs_mount m = { "ext4", rows[i].source, "", options };
+		auto_free char *host = NULL;
+		struct undo u = UNDO_INIT;
+
+		undo_move(&u, &t.undo);
+		e = ERR_INIT;
+		assert_int_equal(add_rootfs(&m, 1, "/", &host, &e), -1);
+		if (!strstr(e.text, rows[i].part))
+			fail_msg("'%s' is not in '%s'", rows[i].part, e.text);
+		undo_run(&t.undo);
+		undo_move(&t.undo, &u);
+		assert_int_equal(loops_of(rows[i].source), 0);
+	}
+}
+
 static void check_volume(const char *const *options, bool directory, int want)
 {
 	auto_free char *source = in_dir(directory ? "volume/data" : "volume/data/file");
@@ -431,10 +530,15 @@ static void test_detach_below(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_exporter_sees_later_mounts), CASE(test_export_is_read_only),
-		CASE(test_overlay_of_many_layers),     CASE(test_rootfs_of_a_directory),
-		CASE(test_rootfs_that_cannot_be),      CASE(test_volumes),
-		cmocka_unit_test(test_kinds),          CASE(test_detach_below),
+		CASE(test_exporter_sees_later_mounts),
+		CASE(test_export_is_read_only),
+		CASE(test_overlay_of_many_layers),
+		CASE(test_rootfs_of_a_directory),
+		CASE(test_rootfs_that_cannot_be),
+		CASE(test_volumes),
+		CASE(test_loop),
+		cmocka_unit_test(test_kinds),
+		CASE(test_detach_below),
 	};
 
 	return cmocka_run_group_tests_name("storage", tests, group_set_up, NULL);
