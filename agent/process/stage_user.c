@@ -2,6 +2,7 @@
 /* Who the program runs as, and its HOME. */
 #include <fcntl.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -46,14 +47,28 @@ static int find_name(struct stage *s, const char *name, const char *passwd, stru
 	return 0;
 }
 
-static bool env_has(char *const *env, const char *name)
+/* The entry of the same name as `line`, "NAME=…"; NULL: there is none yet. */
+static char **env_find(char **env, const char *line)
 {
-	size_t len = strlen(name);
+	size_t len = (size_t)(strchr(line, '=') - line) + 1;
 
 	for (; env && *env; env++)
-		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-			return true;
-	return false;
+		if (strncmp(*env, line, len) == 0)
+			return env;
+	return NULL;
+}
+
+/* A name that is given twice has its last value, as under other runtimes: getenv(3) finds the first. */
+static void env_set(struct stage *s, const char *line)
+{
+	char **old = env_find(s->env, line);
+
+	if (!old) {
+		strv_add(&s->env, line);
+		return;
+	}
+	free(*old);
+	*old = xstrdup(line);
 }
 
 /* As given but for what is no "NAME=value", which no program could read, and HOME. */
@@ -63,8 +78,8 @@ static void make_environment(struct stage *s, const char *passwd)
 
 	for (size_t i = 0; i < p->n_env; i++)
 		if (strchr(p->env[i], '=') > p->env[i])
-			strv_add(&s->env, p->env[i]);
-	if (!env_has(s->env, "HOME")) {
+			env_set(s, p->env[i]);
+	if (!env_find(s->env, "HOME=")) {
 		auto_free char *home = passwd_find_home(passwd, s->uid);
 		auto_free char *line = xasprintf("HOME=%s", home ? home : "/");
 

@@ -98,6 +98,16 @@ static void sets_ids_and_environment(void **state)
 			    "1000\n1001\n1001 7 8\n/home/alice\nvt100\n0022\n/\n");
 }
 
+static void last_of_a_name_counts(void **state)
+{
+	static const char *const env[] = { "WORD=first", "PATH=/bin", "WORD=last" };
+
+	(void)state;
+	run.process.env = (char **)(uintptr_t)env;
+	run.process.n_env = 3;
+	assert_string_equal(output_of("grep -ao 'WORD=[a-z]*' /proc/self/environ"), "WORD=last\n");
+}
+
 static void finds_a_user_by_name(void **state)
 {
 	(void)state;
@@ -576,6 +586,7 @@ int main(int argc, char **argv)
 		CASE(tells_the_signal),
 		CASE(does_not_run_without_the_byte),
 		CASE(sets_ids_and_environment),
+		CASE(last_of_a_name_counts),
 		CASE(finds_a_user_by_name),
 		CASE(refuses_an_unknown_user),
 		CASE(drops_every_capability),
