@@ -173,6 +173,7 @@ class Guest:
         root = f"{self.share}/busybox"
         for name in ("bin", "dev", "etc", "proc", "sys", "tmp", "root", "mnt", "guest"):
             os.makedirs(f"{root}/{name}")
+        os.chmod(f"{root}/tmp", 0o1777)
         shutil.copy("/bin/busybox", f"{root}/bin/busybox")
         applets = subprocess.run(["/bin/busybox", "--list"], stdout=subprocess.PIPE, text=True, check=True)
         for applet in applets.stdout.split():

@@ -5,5 +5,12 @@ tests_guest_husk_vm_SOURCES = tests/guest/vm.c
 tests_guest_husk_vm_LDADD = libhypervisor.a libhost.a libconfig.a libnet.a libjson.a libasync.a \
 	libbase.a $(UV_LIBS) $(YAJL_LIBS) $(SECCOMP_LIBS)
 
+# Runs in a root file system that brings no libraries; not in builds with sanitizers, which cannot be
+# linked statically.
+EXTRA_PROGRAMS += tests/guest/probe
+tests_guest_probe_SOURCES = tests/guest/probe.c
+tests_guest_probe_LDFLAGS = -static
+
 EXTRA_DIST += tests/guest/run.py tests/guest/guest.py tests/guest/containers.py \
-	tests/guest/services.py tests/guest/compat.py tests/guest/endurance.py
+	tests/guest/services.py tests/guest/compat.py tests/guest/conformance.py \
+	tests/guest/endurance.py

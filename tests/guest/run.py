@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import compat  # noqa: E402
+import conformance  # noqa: E402
 import containers  # noqa: E402
 import endurance  # noqa: E402
 import guest  # noqa: E402
@@ -32,7 +33,7 @@ def main():
     machine = guest.Guest(os.path.abspath(options.build), options.transport)
     machine.cycles = options.cycles
     try:
-        for module in (containers, services, compat, endurance):
+        for module in (containers, services, compat, conformance, endurance):
             report.run_all(vars(module), machine)
     finally:
         machine.close()
