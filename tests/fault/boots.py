@@ -16,7 +16,6 @@ def initrd(ct, script):
     for directory in ("bin", "dev", "proc"):
         os.makedirs(f"{root}/{directory}")
     subprocess.run(["cp", "/bin/busybox", f"{root}/bin/sh"], check=True)
-    os.symlink("sh", f"{root}/bin/cat")
     with open(f"{root}/init", "w") as file:
         file.write("#!/bin/sh\n" + script)
     os.chmod(f"{root}/init", 0o755)
@@ -47,7 +46,7 @@ def guest(ct):
 
 
 def test_agent_never_answers(ct):
-    image = initrd(ct, "exec cat /dev/zero >/dev/null\n")
+    image = initrd(ct, "while :; do :; done\n")
     text, took = fails(ct, guest(ct) + f'initrd = "{image}"', "dial_timeout = 6")
     check_in("agent", text)
     check_in("6 s", text)
@@ -83,7 +82,7 @@ def test_missing_virtiofsd_is_named(ct):
 
 def test_bad_machine_shows_what_qemu_says(ct):
     text, _ = fails(ct, 'machine_type = "no-such-machine"')
-    check_in("no-such-machine", text)
+    check_in("unsupported machine type", text)
 
 
 def test_bad_configuration_names_file_and_line(ct):
