@@ -213,6 +213,11 @@ static int start(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, stru
 		return -1;
 	if (set_dns(sb, req, &u, e) < 0)
 		return -1;
+	/*
+	 * The kernel takes its time over the last descriptor of a namespace. DestroySandbox does not
+	 * wait for that: sandbox_done() closes them when the answer is out.
+	 */
+	undo_drop(&u, close_namespaces, sb);
 	undo_move(&sb->teardown, &u);
 	return 0;
 }

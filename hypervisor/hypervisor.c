@@ -141,8 +141,11 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 
 void hv_stop(struct hv *hv)
 {
-	undo_run(&hv->teardown);
 	hv_note_death(hv, ERR_CANCELLED, "the virtual machine was stopped");
+	/* All at once: freeing a guest's memory takes the kernel a while, and the undo stack waits. */
+	for (struct hv_process *p = hv->processes; p; p = hv_process_next(p))
+		hv_process_kill(p);
+	undo_run(&hv->teardown);
 }
 
 void hv_free(struct hv *hv)

@@ -190,6 +190,14 @@ pid_t hv_process_pid(const struct hv_process *p)
 	return child_pid(p->child);
 }
 
+void hv_process_kill(struct hv_process *p)
+{
+	struct err e = ERR_INIT;
+
+	if (child_kill(p->child, SIGKILL, &e) < 0)
+		log_debug("%s", e.text);
+}
+
 bool hv_process_exited(const struct hv_process *p)
 {
 	return child_exited(p->child);

@@ -38,6 +38,7 @@ struct hv_process *hv_process_start(struct hv *hv, const struct hv_process_spec 
 
 pid_t hv_process_pid(const struct hv_process *p);
 bool hv_process_exited(const struct hv_process *p);
+void hv_process_kill(struct hv_process *p); /* SIGKILL; the undo stack collects it */
 const char *hv_process_name(const struct hv_process *p);
 const struct console *hv_process_output(const struct hv_process *p);
 struct hv_process *hv_process_next(const struct hv_process *p); /* of the same machine */
