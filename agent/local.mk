@@ -26,6 +26,9 @@ libagent_a_SOURCES = \
 	agent/storage/drivers.c \
 	agent/storage/fs_group.c agent/storage/fs_group.h \
 	agent/storage/hugepages.c agent/storage/hugepages.h \
+	agent/storage/layers.c agent/storage/layers.h \
+	agent/storage/layers_plan.c agent/storage/layers_plan.h \
+	agent/storage/verified.c agent/storage/verified.h \
 	agent/storage/storage.c agent/storage/storage.h
 libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
@@ -40,9 +43,9 @@ pkglibexec_PROGRAMS += husk-agent
 husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 if STATIC_AGENT
-husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS)
+husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS) $(DEVMAPPER_LIBS)
 # clang takes one of -pie and -static-pie.
 husk_agent_LDFLAGS = $(AM_LDFLAGS:-pie=) $(AGENT_LDFLAGS)
 else
-husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS)
+husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS) $(DEVMAPPER_LIBS)
 endif

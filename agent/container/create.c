@@ -12,6 +12,7 @@
 #include "agent/container/host_devices.h"
 #include "agent/container/namespace_set.h"
 #include "agent/mount/mount.h"
+#include "agent/storage/layers.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
@@ -104,6 +105,25 @@ static void undo_storages(void *arg)
 		storage_release(&c->sandbox->storages, c->storages[n]);
 }
 
+/* The members of a request make one root file system. */
+static int add_layers(struct container *c, const Grpc__CreateContainerRequest *req,
+		      const struct storage_user *user, struct err *e)
+{
+	auto_free Grpc__Storage **member = xcalloc(req->n_storages + 1, sizeof(*member));
+	auto_free char *mount_point = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < req->n_storages; i++)
+		if (layers_is_member(req->storages[i]))
+			member[n++] = req->storages[i];
+	if (n == 0)
+		return 0;
+	if (storage_add_layers(&c->sandbox->storages, member, n, user, &mount_point, e) < 0)
+		return -1;
+	strv_add(&c->storages, mount_point);
+	return 0;
+}
+
 static int add_storages(struct container *c, const Grpc__CreateContainerRequest *req, struct err *e)
 {
 	const struct storage_user user = {
@@ -113,9 +133,13 @@ static int add_storages(struct container *c, const Grpc__CreateContainerRequest 
 	};
 
 	undo_push(&c->teardown, "storages", undo_storages, c);
+	if (add_layers(c, req, &user, e) < 0)
+		return -1;
 	for (size_t i = 0; i < req->n_storages; i++) {
 		auto_free char *mount_point = NULL;
 
+		if (layers_is_member(req->storages[i]))
+			continue;
 		if (storage_add(&c->sandbox->storages, req->storages[i], &user, &mount_point, e) <
 		    0)
 			return -1;

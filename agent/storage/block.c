@@ -12,8 +12,10 @@
 #include "agent/modules.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/fs_group.h"
+#include "agent/storage/verified.h"
 #include "common/async/child.h"
 #include "common/base/mem.h"
+#include "common/verity/verity.h"
 
 #define AGENT_OPTION       "X-kata."
 #define CREATE_FILE_SYSTEM "create_filesystem"
@@ -134,18 +136,28 @@ static int block_mount(const Grpc__Storage *s, const char *mount_point,
 {
 	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
 	auto_free char **words = NULL;
+	auto_free char *mapped = NULL;
 	auto_free char *node = NULL;
+	struct verity_params verity;
+	int verified;
 	size_t n;
 
-	(void)teardown;
+	verified = verity_options_parse(s->options, s->n_options, &verity, e);
+	if (verified < 0)
+		return -1;
 	words = block_mount_words(s->options, s->n_options, &n);
 	if (mount_options_parse(words, n, &o, e) < 0)
 		return -1;
 	if (block_wait(user->devices, s->driver, s->source, &node, e) < 0 ||
 	    modules_demand(s->fstype, e) < 0 || prepare(s, node, e) < 0)
 		return -1;
+	if (verified) {
+		o.flags |= MS_RDONLY;
+		if (verified_open(&verity, node, user, teardown, &mapped, e) < 0)
+			return -1;
+	}
 	if (mount_point_make(node, mount_point, o.flags & MS_BIND, e) < 0 ||
-	    mount_at(node, mount_point, s->fstype, &o, e) < 0)
+	    mount_at(mapped ? mapped : node, mount_point, s->fstype, &o, e) < 0)
 		return -1;
 	if (s->fs_group && fs_group_apply(mount_point, s->fs_group, o.flags & MS_RDONLY, e) < 0) {
 		struct err late = ERR_INIT;

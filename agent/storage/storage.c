@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/mount/mount.h"
+#include "agent/storage/layers.h"
 #include "common/async/fiber.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -63,20 +64,36 @@ static int mount_point_check(const char *path, char **ret, struct err *e)
 	return 0;
 }
 
-int storage_add(struct storage_table *t, const Grpc__Storage *request,
-		const struct storage_user *user, char **ret_mount_point, struct err *e)
+/* What is mounted: one storage by its driver, or a group of layers. */
+struct request {
+	const char *name; /* for errors */
+	const char *mount_point;
+	bool keep;
+	const struct storage_driver *driver;
+	Grpc__Storage *const *member;
+	size_t n;
+};
+
+static int request_mount(const struct request *r, const char *mount_point,
+			 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
-	const struct storage_driver *driver = driver_find(request->driver);
+	if (r->driver)
+		return r->driver->mount(r->member[0], mount_point, user, teardown, e);
+	return layers_mount(r->member, r->n, mount_point, user, teardown, e);
+}
+
+static int add(struct storage_table *t, const struct request *r, const struct storage_user *user,
+	       char **ret_mount_point, struct err *e)
+{
 	auto_free char *mount_point = NULL;
 	struct storage *s;
 
-	if (!driver)
-		return err_set(e, ERR_INVALID, "there is no storage driver '%s'", request->driver);
-	if (request->n_options > STORAGE_OPTIONS_MAX ||
-	    request->n_driver_options > STORAGE_OPTIONS_MAX)
-		return err_set(e, ERR_EXHAUSTED, "storage at '%s' has more than %u options",
-			       request->mount_point, STORAGE_OPTIONS_MAX);
-	if (mount_point_check(request->mount_point, &mount_point, e) < 0)
+	for (size_t i = 0; i < r->n; i++)
+		if (r->member[i]->n_options > STORAGE_OPTIONS_MAX ||
+		    r->member[i]->n_driver_options > STORAGE_OPTIONS_MAX)
+			return err_set(e, ERR_EXHAUSTED, "storage at '%s' has more than %u options",
+				       r->mount_point, STORAGE_OPTIONS_MAX);
+	if (mount_point_check(r->mount_point, &mount_point, e) < 0)
 		return -1;
 
 	while ((s = storage_find(t, mount_point)) && s->busy)
@@ -90,19 +107,48 @@ int storage_add(struct storage_table *t, const Grpc__Storage *request,
 
 	s = xnew(struct storage);
 	s->mount_point = xstrdup(mount_point);
-	s->keep = driver->keep || request->shared;
+	s->keep = r->keep;
 	s->busy = true;
 	HASH_ADD_KEYPTR(hh, t->first, s->mount_point, strlen(s->mount_point), s);
-	if (driver->mount(request, mount_point, user, &s->teardown, e) < 0) {
+	if (request_mount(r, mount_point, user, &s->teardown, e) < 0) {
 		undo_run(&s->teardown);
 		storage_forget(t, s);
-		return err_wrap(e, "%s storage at '%s'", driver->name, mount_point);
+		return err_wrap(e, "%s storage at '%s'", r->name, mount_point);
 	}
 	s->users = 1;
 	s->busy = false;
 	cond_wake_all(&s->idle);
 	*ret_mount_point = take_ptr(mount_point);
 	return 0;
+}
+
+int storage_add(struct storage_table *t, const Grpc__Storage *request,
+		const struct storage_user *user, char **ret_mount_point, struct err *e)
+{
+	Grpc__Storage *member = (Grpc__Storage *)(uintptr_t)request;
+	struct request r = {
+		.name = request->driver,
+		.mount_point = request->mount_point,
+		.driver = driver_find(request->driver),
+		.keep = request->shared,
+		.member = &member,
+		.n = 1,
+	};
+
+	if (!r.driver)
+		return err_set(e, ERR_INVALID, "there is no storage driver '%s'", request->driver);
+	r.keep = r.keep || r.driver->keep;
+	return add(t, &r, user, ret_mount_point, e);
+}
+
+int storage_add_layers(struct storage_table *t, Grpc__Storage *const *member, size_t n,
+		       const struct storage_user *user, char **ret_mount_point, struct err *e)
+{
+	struct request r = { .name = "layers", .member = member, .n = n };
+
+	if (layers_target(member, n, &r.mount_point, e) < 0)
+		return -1;
+	return add(t, &r, user, ret_mount_point, e);
 }
 
 static void storage_unmount(struct storage_table *t, struct storage *s)

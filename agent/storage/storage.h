@@ -39,6 +39,14 @@ struct storage_user {
 int storage_add(struct storage_table *t, const Grpc__Storage *s, const struct storage_user *user,
 		char **ret_mount_point, struct err *e) must_check;
 
+/*
+ * The same for the members of a group of layers (agent/storage/layers.h), which are mounted together
+ * and released by one key.
+ */
+int storage_add_layers(struct storage_table *t, Grpc__Storage *const *member, size_t n,
+		       const struct storage_user *user, char **ret_mount_point, struct err *e)
+	must_check;
+
 /* One user less. What cannot be unmounted is logged. Waits. */
 void storage_release(struct storage_table *t, const char *mount_point);
 

@@ -12,7 +12,7 @@
 /*
  * dm-verity, as far as it is computing: what the host says of a layer (storage options), what the
  * layer says of itself (the superblock of veritysetup), and the table that the kernel is given.
- * No I/O here; the device-mapper calls are in common/verity/dm.h.
+ * No I/O here; the device-mapper calls are in common/verity/mapped.h.
  *
  * The kernel's side: Documentation/admin-guide/device-mapper/verity.rst. The superblock, version 1:
  * cryptsetup's "DMVerity" wiki page and lib/verity/verity.c.

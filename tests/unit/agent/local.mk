@@ -31,18 +31,21 @@ tests_unit_agent_test_sysctl_LDADD = $(STAGE_UNIT_LIBS)
 AGENT_TESTS = \
 	tests/unit/agent/test_cmdline \
 	tests/unit/agent/test_host_devices \
+	tests/unit/agent/test_layers_plan \
 	tests/unit/agent/test_mount_options \
 	tests/unit/agent/test_storage \
 	tests/unit/agent/test_streams
 check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS)
 
-agent_test_libs = libagent.a libdevice.a libasync.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
+agent_test_libs = libagent.a libdevice.a libverity.a libasync.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
 	$(CMOCKA_LIBS)
 tests_unit_agent_test_cmdline_SOURCES = tests/unit/agent/test_cmdline.c
 tests_unit_agent_test_cmdline_LDADD = $(agent_test_libs)
 tests_unit_agent_test_host_devices_SOURCES = tests/unit/agent/test_host_devices.c
 tests_unit_agent_test_host_devices_LDADD = $(agent_test_libs)
+tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c
+tests_unit_agent_test_layers_plan_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mount_options_SOURCES = tests/unit/agent/test_mount_options.c
 tests_unit_agent_test_mount_options_LDADD = $(agent_test_libs)
 tests_unit_agent_test_storage_SOURCES = tests/unit/agent/test_storage.c

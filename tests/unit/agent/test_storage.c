@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "agent/mount/mount.h"
+#include "agent/storage/layers.h"
 #include "agent/storage/storage.h"
 #include "common/async/fiber.h"
 #include "common/base/mem.h"
@@ -57,6 +58,37 @@ int mount_remove(const char *target, struct err *e)
 {
 	(void)e;
 	note('-', target);
+	return 0;
+}
+
+/* In the place of agent/storage/layers.c. */
+int layers_target(Grpc__Storage *const *member, size_t n, const char **ret, struct err *e)
+{
+	(void)n;
+	(void)e;
+	*ret = member[0]->mount_point;
+	return 0;
+}
+
+static void unmount_layers(void *arg)
+{
+	(void)arg;
+	note('-', "layers");
+}
+
+int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+		 const struct storage_user *user, struct undo *teardown, struct err *e)
+{
+	(void)member;
+	(void)n;
+	(void)user;
+	note('+', "layers");
+	undo_push(teardown, "layers", unmount_layers, NULL);
+	if (t.refuse > 0) {
+		t.refuse--;
+		return err_set(e, ERR_INTERNAL, "refused");
+	}
+	note('+', target);
 	return 0;
 }
 
@@ -190,6 +222,36 @@ static void test_at_once(void **state)
 	assert_true(t.ok);
 }
 
+/* What they acquired goes after the unmount, and after a failure. */
+static void layers(void *arg)
+{
+	const struct storage_user user = { .run_dir = "/run", .container_id = "c" };
+	struct storage_table table = { .first = NULL };
+	auto_free char *first = NULL;
+	auto_free char *mount_point = NULL;
+	Grpc__Storage *member[1];
+	Grpc__Storage s;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	grpc__storage__init(&s);
+	s.mount_point = (char *)(uintptr_t) "/none/root";
+	member[0] = &s;
+	t.refuse = 1;
+	t.ok = storage_add_layers(&table, member, 1, &user, &first, &e) < 0 && !table.first &&
+	       storage_add_layers(&table, member, 1, &user, &mount_point, &e) == 0;
+	storage_release(&table, mount_point);
+	t.ok = t.ok && !table.first;
+}
+
+static void test_layers(void **state)
+{
+	(void)state;
+	fiber_main(layers, NULL);
+	assert_string_equal(t.log, "+layers -layers +layers +/none/root -/none/root -layers ");
+	assert_true(t.ok);
+}
+
 static void refused(void *arg)
 {
 	static const char *const bad[] = { "", "/", "relative", "/a/../b", "/a//b", "/a/./b" };
@@ -222,6 +284,7 @@ int main(void)
 		cmocka_unit_test_setup(test_keeping, reset),
 		cmocka_unit_test_setup(test_failing, reset),
 		cmocka_unit_test_setup(test_at_once, reset),
+		cmocka_unit_test_setup(test_layers, reset),
 		cmocka_unit_test_setup(test_refused, reset),
 	};
 

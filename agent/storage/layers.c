@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mounts of a root file system of layers; see layers.h. Everything is below one directory of the
+ * container, "multi-layer": upper, lower-0 (the topmost), lower-1 …
+ */
+#include "agent/storage/layers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/modules.h"
+#include "agent/mount/mount.h"
+#include "agent/storage/block.h"
+#include "agent/storage/layers_plan.h"
+#include "agent/storage/verified.h"
+#include "common/async/fiber.h"
+#include "common/async/work.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+
+/* The kernel reads the partition table when the disk appears. */
+#define PARTITION_MS      1000
+#define PARTITION_POLL_MS 20
+
+/* One layer while it is being mounted, in a fiber of its own. */
+struct layer_job {
+	const struct layer *layer;
+	const struct storage_user *user;
+	const char *disk; /* borrowed */
+	char *dir;
+	size_t index;
+	struct undo undo;
+	struct err e;
+	bool failed;
+};
+
+static void undo_mount(void *arg)
+{
+	char *path = arg;
+	struct err e = ERR_INIT;
+
+	if (mount_remove(path, &e) < 0)
+		log_warn("layer stays mounted: %s", e.text);
+	else if (rmdir(path) < 0 && errno != ENOENT)
+		log_debug("mount point '%s' stays: %s", path, strerror(errno));
+	free(path);
+}
+
+static void undo_directory(void *arg)
+{
+	char *path = arg;
+	struct err e = ERR_INIT;
+
+	if (path_remove_tree(AT_FDCWD, path, &e) < 0)
+		log_warn("files of layers stay: %s", e.text);
+	free(path);
+}
+
+static int wait_for_partition(const char *node, struct err *e)
+{
+	struct deadline d = deadline_in_ms(PARTITION_MS);
+	struct stat st;
+
+	while (stat(node, &st) < 0) {
+		if (errno != ENOENT)
+			return err_sys(e, errno, "stat '%s'", node);
+		if (deadline_passed(d))
+			return err_set(e, ERR_TIMEOUT, "partition '%s' has not come in %d ms", node,
+				       PARTITION_MS);
+		if (fiber_sleep_ms(PARTITION_POLL_MS, e) < 0)
+			return -1;
+	}
+	return S_ISBLK(st.st_mode) ? 0 : err_set(e, ERR_INVALID, "'%s' is no block device", node);
+}
+
+/* `undo` has been told before the mount is tried: unmounting what is not mounted is nothing. */
+static int mount_layer(const char *node, const char *dir, const Grpc__Storage *s, bool lower,
+		       struct undo *undo, struct err *e)
+{
+	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
+	auto_free char **words = NULL;
+	size_t n;
+
+	words = block_mount_words(s->options, s->n_options, &n);
+	if (mount_options_parse(words, n, &o, e) < 0)
+		return -1;
+	if (lower)
+		o.flags |= MS_RDONLY;
+	undo_push(undo, "layer", undo_mount, xstrdup(dir));
+	if (path_mkdirs(dir, 0755, e) < 0)
+		return -1;
+	return mount_at(node, dir, s->fstype, &o, e);
+}
+
+static int attach_layer(struct layer_job *job)
+{
+	const struct layer *l = job->layer;
+	auto_free char *node =
+		l->partition ? layers_partition_node(job->disk, l->partition) : xstrdup(job->disk);
+	auto_free char *mapped = NULL;
+
+	if (l->partition && wait_for_partition(node, &job->e) < 0)
+		return -1;
+	if (l->verified &&
+	    verified_open(&l->verity, node, job->user, &job->undo, &mapped, &job->e) < 0)
+		return -1;
+	if (mount_layer(mapped ? mapped : node, job->dir, l->storage, true, &job->undo, &job->e) <
+	    0)
+		return l->verified && job->e.sys == EIO
+			       ? err_wrap(&job->e, "verification failed, root hash %s",
+					  l->verity.root_hash)
+			       : -1;
+	return 0;
+}
+
+static void run_job(void *arg)
+{
+	struct layer_job *job = arg;
+
+	if (attach_layer(job) == 0)
+		return;
+	job->failed = true;
+	if (job->layer->partition)
+		err_wrap(&job->e, "layer %zu (partition %u)", job->index + 1,
+			 job->layer->partition);
+	else
+		err_wrap(&job->e, "layer %zu", job->index + 1);
+}
+
+/* Each disk is waited for once: partitions share one. `node` has room for all. */
+static int wait_for_disks(const struct layers_plan *p, const struct storage_user *user, char **node,
+			  struct err *e)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const Grpc__Storage *s = p->lower[i].storage;
+
+		for (size_t k = 0; k < i && !node[i]; k++)
+			if (strcmp(p->lower[k].storage->source, s->source) == 0 &&
+			    strcmp(p->lower[k].storage->driver, s->driver) == 0)
+				node[i] = xstrdup(node[k]);
+		if (!node[i] && block_wait(user->devices, s->driver, s->source, &node[i], e) < 0)
+			return err_wrap(e, "layer %zu", i + 1);
+	}
+	return 0;
+}
+
+/* All at once. What succeeded is on *teardown in the layers' order, whatever became of the others. */
+static int mount_lowers(const struct layers_plan *p, const char *dir, char *const *node,
+			const struct storage_user *user, struct undo *teardown, struct err *e)
+{
+	auto_free struct layer_job *job = xcalloc(p->n + 1, sizeof(*job));
+	struct fiber_group g = FIBER_GROUP_INIT;
+	const struct layer_job *failed = NULL;
+
+	for (size_t i = 0; i < p->n; i++) {
+		job[i] = (struct layer_job){
+			.layer = &p->lower[i],
+			.user = user,
+			.disk = node[i],
+			.dir = xasprintf("%s/lower-%zu", dir, i),
+			.index = i,
+		};
+		fiber_group_start(&g, "layer", run_job, &job[i]);
+	}
+	fiber_group_wait(&g);
+	for (size_t i = 0; i < p->n; i++) {
+		undo_move(teardown, &job[i].undo);
+		free(job[i].dir);
+		if (job[i].failed && !failed)
+			failed = &job[i];
+	}
+	if (failed)
+		*e = failed->e;
+	return failed ? -1 : 0;
+}
+
+static int mount_upper(const struct layers_plan *p, const char *dir,
+		       const struct storage_user *user, struct undo *teardown, struct err *e)
+{
+	auto_free char *path = path_join(dir, "upper");
+	auto_free char *node = NULL;
+
+	if (!p->upper)
+		return path_mkdirs(path, 0755, e);
+	if (block_wait(user->devices, p->upper->driver, p->upper->source, &node, e) < 0 ||
+	    modules_demand(p->upper->fstype, e) < 0 ||
+	    mount_layer(node, path, p->upper, false, teardown, e) < 0)
+		return err_wrap(e, "writable layer");
+	return 0;
+}
+
+/* Inside the layer, wherever its links point. */
+static int make_in(const char *dir, const char *layer, const char *path, struct err *e)
+{
+	auto_free char *root = path_join(dir, layer);
+	auto_close int rootfd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = -1;
+
+	if (rootfd < 0)
+		return err_sys(e, errno, "open '%s'", root);
+	fd = path_mkdirs_in_root(rootfd, path, 0755, e);
+	return fd < 0 ? err_wrap(e, "directory '%s' in a layer", path) : 0;
+}
+
+static int make_directories(const struct layers_plan *p, const char *dir, struct err *e)
+{
+	for (size_t i = 0; p->mkdirs && p->mkdirs[i]; i++)
+		if (make_in(dir, p->mkdirs[i][0] == '0' ? "upper" : "lower-0", p->mkdirs[i] + 2,
+			    e) < 0)
+			return -1;
+	if (make_in(dir, "upper", "upper", e) < 0)
+		return -1;
+	return make_in(dir, "upper", "work", e);
+}
+
+struct overlay {
+	const char *dir, *target, *data;
+	const char *failed;
+	int sys;
+};
+
+/*
+ * In a thread with a working directory of its own: the paths of many layers are longer than the page
+ * that mount(2) takes, and the kernel resolves short ones from there.
+ */
+static void *overlay_thread(void *arg)
+{
+	struct overlay *o = arg;
+
+	o->failed = NULL;
+	if (unshare(CLONE_FS) < 0)
+		o->failed = "unshare the working directory";
+	else if (chdir(o->dir) < 0)
+		o->failed = "change to the layers' directory";
+	else if (mount("overlay", o->target, "overlay", 0, o->data) < 0)
+		o->failed = "mount the overlay of the layers";
+	o->sys = o->failed ? errno : 0;
+	return NULL;
+}
+
+static void overlay_now(void *arg)
+{
+	struct overlay *o = arg;
+	pthread_t thread;
+
+	o->failed = "start a thread";
+	o->sys = pthread_create(&thread, NULL, overlay_thread, o);
+	if (o->sys == 0)
+		(void)pthread_join(thread, NULL);
+}
+
+static int mount_overlay(const char *dir, size_t n, const char *target, struct err *e)
+{
+	auto_free char *data = layers_overlay_data(n);
+	struct overlay o = { .dir = dir, .target = target, .data = data };
+
+	if (strlen(data) > MOUNT_DATA_MAX)
+		return err_set(e, ERR_EXHAUSTED, "%zu layers are too many for one overlay", n);
+	if (path_mkdirs(target, 0755, e) < 0)
+		return -1;
+	work_run(overlay_now, &o);
+	return o.failed ? err_sys(e, o.sys, "%s at '%s'", o.failed, target) : 0;
+}
+
+static void free_nodes(char ***node)
+{
+	for (size_t i = 0; *node && (*node)[i]; i++)
+		free((*node)[i]);
+	free(*node);
+}
+
+int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+		 const struct storage_user *user, struct undo *teardown, struct err *e)
+{
+	auto_layers_plan struct layers_plan p = { .n = 0 };
+	CLEANUP(free_nodes) char **node = xcalloc(n + 1, sizeof(char *));
+	auto_free char *dir = NULL;
+
+	if (!user->container_id)
+		return err_set(e, ERR_INVALID, "layers belong to a container");
+	if (layers_plan_make(member, n, &p, e) < 0)
+		return -1;
+	dir = xasprintf("%s/%s/multi-layer", user->run_dir, user->container_id);
+	undo_push(teardown, "layers' directory", undo_directory, xstrdup(dir));
+	if (path_mkdirs(dir, 0755, e) < 0 || wait_for_disks(&p, user, node, e) < 0 ||
+	    modules_demand("erofs", e) < 0 || modules_demand("overlay", e) < 0)
+		return -1;
+	if (mount_upper(&p, dir, user, teardown, e) < 0 ||
+	    mount_lowers(&p, dir, node, user, teardown, e) < 0)
+		return -1;
+	if (make_directories(&p, dir, e) < 0)
+		return -1;
+	return mount_overlay(dir, p.n, target, e);
+}

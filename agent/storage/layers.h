@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_AGENT_LAYERS_H
+#define HUSK_AGENT_LAYERS_H
+
+#include "agent/storage/storage.h"
+
+/*
+ * A root file system of EROFS layers on disks, verified where they say so, with an overlay on top
+ * (verity-erofs 4). The members of one request make one group, mounted at the mount point of the
+ * writable layer, or of the first of the others.
+ */
+#define LAYERS_MAX 128u
+
+bool layers_is_member(const Grpc__Storage *s);
+
+/* The mount point of the group that these members make; borrowed. ERR_INVALID: they make none. */
+int layers_target(Grpc__Storage *const *member, size_t n, const char **ret, struct err *e)
+	must_check;
+
+/*
+ * Wait for the disks, map and mount the layers side by side, assemble. All but the overlay goes on
+ * *teardown; a failure may have left something there, which the caller runs. Errors name the layer.
+ */
+int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+		 const struct storage_user *user, struct undo *teardown, struct err *e) must_check;
+
+#endif
