@@ -204,12 +204,16 @@ static int make_link(const struct stage *s, const char *path, const char *target
 
 static int attach_console(const struct stage *s, struct err *e)
 {
+	auto_close int terminal = -1;
 	auto_close int onto = -1;
 
-	if (s->console < 0)
+	if (!s->req->terminal)
 		return 0;
+	terminal = detached_clone(STDIN_FILENO, "", false, e);
+	if (terminal < 0)
+		return err_wrap(e, "/dev/console");
 	onto = path_mkfile_in_root(s->rootfd, "/dev/console", 0600, e);
-	if (onto < 0 || detached_attach(s->console, onto, e) < 0)
+	if (onto < 0 || detached_attach(terminal, onto, e) < 0)
 		return err_wrap(e, "/dev/console");
 	return 0;
 }

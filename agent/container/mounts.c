@@ -154,11 +154,6 @@ int mounts_prepare(struct stage *s, struct err *e)
 	s->procfs = detached_new("proc", "proc", &plain, e);
 	if (s->procfs < 0)
 		return -1;
-	if (s->req->terminal) {
-		s->console = detached_clone(AT_FDCWD, "/proc/self/fd/0", false, e);
-		if (s->console < 0)
-			return err_wrap(e, "the terminal");
-	}
 	s->mounts = xcalloc(s->spec->n_mounts + 1, sizeof(*s->mounts));
 	for (size_t i = 0; i < s->spec->n_mounts; i++)
 		if (prepare(s, s->spec->mounts[i], &s->mounts[i], e) < 0)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/process/stage.h"
@@ -52,15 +53,22 @@ static int make_pipe(int *ret_read, int *ret_write, uint32_t size, struct err *e
 	return 0;
 }
 
-static int open_terminal(struct process *p, const Grpc__Box *size, struct child_ends *child,
-			 struct err *e)
+static int make_socket_pair(int *ret_ours, int *ret_theirs, struct err *e)
 {
-	auto_close int writer = -1;
-	int master;
+	int fds[2];
 
-	if (terminal_open(&master, &child->in, e) < 0)
-		return -1;
-	writer = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(e, errno, "socketpair");
+	*ret_ours = fds[0];
+	*ret_theirs = fds[1];
+	return 0;
+}
+
+/* `master` is taken whatever happens. */
+static int take_terminal(struct process *p, int master, const Grpc__Box *size, struct err *e)
+{
+	auto_close int writer = fcntl(master, F_DUPFD_CLOEXEC, 3);
+
 	p->out = out_stream_consume(master, e);
 	if (!p->out)
 		return -1;
@@ -69,10 +77,6 @@ static int open_terminal(struct process *p, const Grpc__Box *size, struct child_
 	p->in = in_stream_consume(take_fd(&writer), true, e);
 	if (!p->in)
 		return -1;
-	child->out = fcntl(child->in, F_DUPFD_CLOEXEC, 3);
-	child->err = fcntl(child->in, F_DUPFD_CLOEXEC, 3);
-	if (child->out < 0 || child->err < 0)
-		return err_sys(e, errno, "duplicate the terminal");
 	if (size && size->height > 0 && size->width > 0)
 		return terminal_resize(out_stream_fd(p->out), size->height, size->width, e);
 	return 0;
@@ -148,18 +152,19 @@ static struct child *spawn_stage(const struct process_params *params, const stru
 {
 	static const char *const argv[] = { "/proc/self/exe", "stage", NULL };
 	struct child_fd fds[6 + STAGE_NAMESPACES_MAX] = {
-		{ .from = ends->in, .to = 0 },
-		{ .from = ends->out, .to = 1 },
-		{ .from = ends->err, .to = 2 },
 		{ .from = ends->request, .to = STAGE_FD_REQUEST },
 		{ .from = ends->status, .to = STAGE_FD_STATUS },
 		{ .from = ends->start, .to = STAGE_FD_START },
+		/* Last: not handed over with a terminal, which the stage makes itself. */
+		{ .from = ends->in, .to = 0 },
+		{ .from = ends->out, .to = 1 },
+		{ .from = ends->err, .to = 2 },
 	};
 	struct child_spec spec = {
 		.name = params->exec ? "exec process" : "container process",
 		.argv = argv,
 		.fds = fds,
-		.n_fds = 6,
+		.n_fds = params->process->terminal ? 3 : 6,
 		.die_with_parent = true,
 		.clone_flags = params->pidns_fd ? 0 : CLONE_NEWPID,
 		.pidns_fd = params->pidns_fd,
@@ -199,12 +204,47 @@ static int stage_failure(struct process *p, struct deadline d, struct err *e)
 	return -1;
 }
 
-static int wait_ready(struct process *p, struct deadline d, struct err *e)
+/* As io_read() of one byte; *ret_fd: the descriptor that came with it, -1: none. */
+static ssize_t read_mark(struct io *io, char *ret, int *ret_fd, struct deadline d, struct err *e)
+{
+	struct iovec iov = { .iov_base = ret, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct cmsghdr *c;
+	ssize_t n;
+
+	*ret_fd = -1;
+	do {
+		if (io_wait_readable(io, d, e) < 0)
+			return -1;
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control.space);
+		n = recvmsg(io_fd(io), &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (n < 0)
+		return err_sys(e, errno, "recvmsg");
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	return n;
+}
+
+static int wait_ready(struct process *p, const Grpc__Process *process, struct deadline d,
+		      struct err *e)
 {
 	char byte;
-	ssize_t n = io_read(p->status, &byte, 1, d, e);
+	int fd;
+	ssize_t n = read_mark(p->status, &byte, &fd, d, e);
 	int code;
 
+	if (n == 1 && byte == STAGE_TERMINAL && fd >= 0) {
+		if (take_terminal(p, fd, process->consolesize, e) < 0)
+			return -1;
+		n = io_read(p->status, &byte, 1, d, e);
+	}
 	if (n < 0)
 		return err_wrap(e, "wait for the process to be ready");
 	if (n == 1 && byte == STAGE_READY)
@@ -231,17 +271,13 @@ static int launch(struct process *p, const struct process_params *params, struct
 {
 	int ours;
 
-	if (params->process->terminal) {
-		if (open_terminal(p, params->process->consolesize, ends, e) < 0)
-			return -1;
-	} else if (open_pipes(p, params->pipe_size, ends, e) < 0) {
+	if (!params->process->terminal && open_pipes(p, params->pipe_size, ends, e) < 0)
 		return -1;
-	}
 	if (make_request(params, &ends->request, e) < 0)
 		return -1;
 	if (make_pipe(&ends->start, &p->start_fd, 0, e) < 0)
 		return -1;
-	if (make_pipe(&ours, &ends->status, 0, e) < 0)
+	if (make_socket_pair(&ours, &ends->status, e) < 0)
 		return -1;
 	p->status = io_consume(ours, e);
 	if (!p->status)
@@ -250,7 +286,7 @@ static int launch(struct process *p, const struct process_params *params, struct
 	child_ends_close(ends);
 	if (!p->child)
 		return -1;
-	return wait_ready(p, d, e);
+	return wait_ready(p, params->process, d, e);
 }
 
 struct process *process_create(const struct process_params *params, struct deadline d,

@@ -29,6 +29,7 @@ enum when {
  *   - mounts whose file system belongs to a namespace of the guest (proc of the pid namespace, sysfs
  *     of the network, binds of the guest's directories) are made detached before the user namespace
  *     is entered and attached after it;
+ *   - the terminal is made once the container's devpts is mounted, before /dev/console is made of it;
  *   - everything beneath the root is done by descriptor before the root is entered, while /dev/null
  *     and the rest of the guest can still be reached;
  *   - with no_new_privs the seccomp filter is loaded last, so that it need not allow what the steps
@@ -54,6 +55,7 @@ static const struct step {
 	{ "set host name", namespaces_set_hostname, INIT },
 	{ "prepare root file system", rootfs_prepare, INIT },
 	{ "mount", mounts_attach, INIT },
+	{ "open terminal", stage_open_terminal, BOTH },
 	{ "create devices", devices_create, INIT },
 	{ "finish mounts", mounts_finish, INIT },
 	{ "create working directory", rootfs_make_cwd, INIT },
@@ -120,7 +122,6 @@ int stage_main(void)
 {
 	struct stage s = {
 		.procfs = -1,
-		.console = -1,
 		.rootfd = -1,
 	};
 	struct err e = ERR_INIT;

@@ -11,18 +11,21 @@
  */
 enum stage_fd {
 	STAGE_FD_REQUEST = 3, /* read to its end: a packed Husk__Stage__StageRequest */
-	STAGE_FD_STATUS = 4,  /* one byte STAGE_READY, or STAGE_FAILED and a packed StageError */
+	STAGE_FD_STATUS = 4,  /* a stream socket; one of the bytes below at a time */
 	STAGE_FD_START = 5, /* after READY: one byte to go on; end of file: exit without running */
 	STAGE_FD_FIRST_NS =
 		6, /* open namespaces to join, as StageRequest.namespaces numbers them */
 };
 
 /*
+ * STAGE_TERMINAL: comes with the master of the process's terminal (SCM_RIGHTS), if it wants one, before
  * STAGE_READY: all is done but the last steps (start hooks, seccomp, exec). After the start byte the
- * status pipe either closes by itself (exec succeeded) or carries STAGE_FAILED.
+ * status socket either closes by itself (exec succeeded) or carries STAGE_FAILED.
+ * STAGE_FAILED: behind it, up to the end, a packed StageError.
  */
-#define STAGE_READY  'R'
-#define STAGE_FAILED 'E'
+#define STAGE_TERMINAL 'T'
+#define STAGE_READY    'R'
+#define STAGE_FAILED   'E'
 
 /* main() of `husk-agent stage`. Does not return on success; the exit code on failure. */
 int stage_main(void);

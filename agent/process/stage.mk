@@ -25,6 +25,7 @@ libstage_a_SOURCES = \
 	agent/process/stage_exec.c \
 	agent/process/stage_session.c \
 	agent/process/stage_step.h \
+	agent/process/stage_terminal.c \
 	agent/process/stage_user.c
 libstage_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS)
 STAGE_LIBS = $(SECCOMP_LIBS) $(CAPNG_LIBS) $(PROTOBUF_C_LIBS) $(YAJL_LIBS)

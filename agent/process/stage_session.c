@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals, session, terminal and standard streams of a container's process. */
+/* Signals, session and standard streams of a container's process. */
 #include "agent/process/stage_step.h"
 
 #include <linux/keyctl.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -79,14 +78,5 @@ int stage_set_stdio_owner(struct stage *s, struct err *e)
 		    errno != EROFS)
 			return err_sys(e, errno, "chown descriptor %d", fd);
 	}
-	return 0;
-}
-
-int stage_set_terminal(struct stage *s, struct err *e)
-{
-	if (!s->req->terminal)
-		return 0;
-	if (ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
-		return err_sys(e, errno, "TIOCSCTTY");
 	return 0;
 }

@@ -31,7 +31,6 @@ struct stage {
 	/* Detached mounts, made while the guest's tree and privileges are at hand. */
 	struct detached_mount *mounts; /* one for each of spec->mounts */
 	int procfs;                    /* of this process's pid namespace, for /proc/sys */
-	int console;                   /* the terminal, to go onto /dev/console; -1: none */
 
 	int rootfd; /* the container's root, once it is mounted; exec: "/" after joining */
 
@@ -58,6 +57,9 @@ int stage_reset_signals(struct stage *s, struct err *e);
 int stage_new_session(struct stage *s, struct err *e);
 int stage_set_oom_score(struct stage *s, struct err *e);
 int stage_set_stdio_owner(struct stage *s, struct err *e);
+
+/* stage_terminal.c */
+int stage_open_terminal(struct stage *s, struct err *e);
 int stage_set_terminal(struct stage *s, struct err *e);
 
 /* stage_user.c */

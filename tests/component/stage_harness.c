@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -243,13 +244,23 @@ static void enter_pid_namespace(int of)
 		assert_int_equal(setns(fd, CLONE_NEWPID), 0);
 }
 
-/* As a pipe: [0] the master, [1] the slave. */
-static void open_terminal(int out[static 2])
+/* One byte of the status socket, as read_full(); *ret_fd: what came with it, else unchanged. */
+static ssize_t read_mark(int status, char *ret, int *ret_fd)
 {
-	out[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(out[0] >= 0 && grantpt(out[0]) == 0 && unlockpt(out[0]) == 0);
-	out[1] = open(ptsname(out[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(out[1] >= 0);
+	struct iovec iov = { .iov_base = ret, .iov_len = 1 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control.space) };
+	ssize_t n = recvmsg(status, &msg, MSG_CMSG_CLOEXEC);
+
+	if (n == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return n;
 }
 
 /* Until the end, which a terminal tells with EIO. */
@@ -281,19 +292,15 @@ int stage_run_begin(struct stage_run *t)
 	auto_free uint8_t *packed = xmalloc(len + 1);
 	int request[2], status[2], start[2], out[2];
 	int in = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int master = -1;
+	ssize_t n_marks;
 	char first;
 	pid_t pid;
 
 	len = husk__stage__stage_request__pack(&t->req, packed);
-	assert_true(pipe2(request, O_CLOEXEC) == 0 && pipe2(status, O_CLOEXEC) == 0 &&
-		    pipe2(start, O_CLOEXEC) == 0 && in >= 0);
-	if (t->pty) {
-		(void)close(in);
-		open_terminal(out);
-		in = fcntl(out[1], F_DUPFD_CLOEXEC, 0);
-	} else {
-		assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	}
+	assert_true(pipe2(request, O_CLOEXEC) == 0 &&
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status) == 0 &&
+		    pipe2(start, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && in >= 0);
 	assert_true(len < 60000); /* must fit the pipe: nobody reads yet */
 	enter_pid_namespace(t->join_pid);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
@@ -313,7 +320,14 @@ int stage_run_begin(struct stage_run *t)
 
 	ends.status = status[0];
 	ends.out = out[0];
-	if (read_full(status[0], &first, 1) == 1) {
+	n_marks = read_mark(status[0], &first, &master);
+	if (n_marks == 1 && first == STAGE_TERMINAL) {
+		assert_true(master >= 0 && fcntl(master, F_SETFL, O_RDWR) == 0);
+		(void)close(ends.out);
+		ends.out = master;
+		n_marks = read_mark(status[0], &first, &master);
+	}
+	if (n_marks == 1) {
 		t->ready = first == STAGE_READY;
 		if (!t->ready) {
 			char *rest = NULL;

@@ -33,7 +33,6 @@ struct stage_run {
 	int ns_fds[HARNESS_ITEMS]; /* to hand over, in the order of their numbers in the child */
 	size_t n_ns_fds;
 	int join_pid; /* be in the pid namespace of this process; 0: a new one */
-	bool pty;     /* standard streams are a terminal */
 	bool hold;    /* end the start pipe instead of sending the byte */
 
 	/* Filled by stage_run_go(). */

@@ -290,12 +290,27 @@ static void follows_links_to_nothing_inside(void **state)
 static void gives_a_terminal(void **state)
 {
 	(void)state;
-	run.pty = true;
 	run.req.terminal = 1;
 	run.user.uid = 1000;
 	(void)output_of("echo via >/dev/tty; echo too >/dev/console; busybox stat -c %u "
 			"/dev/console; busybox tty");
-	assert_has(run.out, "via\r\ntoo\r\n1000\r\n");
+	assert_string_equal(run.out, "via\r\ntoo\r\n1000\r\n/dev/pts/0\r\n");
+}
+
+/* What an image (or a neighbour, for an exec) has put at the name must not be taken for a terminal. */
+static void wants_a_real_terminal(void **state)
+{
+	auto_free char *fifo = path_join(run.rootfs, "fifo");
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo, 0666), 0);
+	run.req.terminal = 1;
+	stage_run_mount(&run, "/dev/pts/ptmx", "bind", fifo, "bind");
+	stage_run_shell(&run, "true");
+	stage_run_go(&run);
+	assert_false(run.ready);
+	assert_string_equal(run.step, "open terminal");
+	assert_has(run.error, "is no multiplexer");
 }
 
 static void copies_up(void **state)
@@ -599,6 +614,7 @@ int main(int argc, char **argv)
 		CASE(mounts_with_options),
 		CASE(follows_links_to_nothing_inside),
 		CASE(gives_a_terminal),
+		CASE(wants_a_real_terminal),
 		CASE(copies_up),
 		CASE(names_a_bad_mount),
 		CASE(names_a_missing_source),

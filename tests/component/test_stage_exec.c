@@ -89,6 +89,19 @@ static void joins_every_namespace(void **state)
 	assert_int_equal(strncmp(joined.out, "box\nroot\n0\n", 11), 0);
 }
 
+static void gets_a_terminal_of_the_container(void **state)
+{
+	(void)state;
+	start_container();
+	join_it(false);
+	joined.req.terminal = 1;
+	joined.user.uid = 1000;
+	stage_run_shell(&joined, "busybox tty; busybox stat -c %u /dev/pts/0; echo >/dev/tty via");
+	stage_run_go(&joined);
+	assert_null(joined.error);
+	assert_string_equal(joined.out, "/dev/pts/0\r\n1000\r\nvia\r\n");
+}
+
 static void refuses_a_missing_directory(void **state)
 {
 	(void)state;
@@ -138,6 +151,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(joins_every_namespace, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gets_a_terminal_of_the_container, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(refuses_a_missing_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(joins_a_user_namespace, set_up, tear_down),
 	};
