@@ -166,6 +166,8 @@ static int entry_from_json(const char *key, const struct json *v,
 	*slot = xcalloc(1, desc->sizeof_message);
 	protobuf_c_message_init(desc, *slot);
 	*(char **)member(*slot, key_field->offset) = xstrdup(key);
+	if (json_type(v) == JSON_TYPE_NULL)
+		return 0;
 	return value_from_json(v, value_field, member(*slot, value_field->offset), e);
 }
 
@@ -359,7 +361,12 @@ static void add_entry(const ProtobufCMessage *entry, struct buf *out)
 
 	add_string(*(char *const *)member(entry, fields[0].offset), out);
 	buf_add(out, ":", 1);
-	add_value(&fields[1], member(entry, fields[1].offset), out);
+	/* A message that a peer left out of an entry is no message. */
+	if (fields[1].type == PROTOBUF_C_TYPE_MESSAGE &&
+	    !*(ProtobufCMessage *const *)member(entry, fields[1].offset))
+		buf_addf(out, "null");
+	else
+		add_value(&fields[1], member(entry, fields[1].offset), out);
 }
 
 static void add_repeated(const ProtobufCFieldDescriptor *field, const ProtobufCMessage *m,

@@ -4,8 +4,10 @@
 #   tests/fuzz/fuzz_frame -max_total_time=60 ../tests/fuzz/corpus/frame
 # A new one, fuzz_<name>, is a row in FUZZ_TARGETS, its three lines below, and tests/fuzz/corpus/<name>/.
 FUZZ_TARGETS = \
+	tests/fuzz/fuzz_agent_request \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hvsock \
+	tests/fuzz/fuzz_mount_options \
 	tests/fuzz/fuzz_oci_spec \
 	tests/fuzz/fuzz_qmp \
 	tests/fuzz/fuzz_task_request \
@@ -69,3 +71,11 @@ tests_fuzz_fuzz_verity_superblock_LDADD = libverity.a libbase.a
 tests_fuzz_fuzz_uevent_SOURCES = tests/fuzz/fuzz_uevent.c $(fuzz_main)
 tests_fuzz_fuzz_uevent_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_uevent_LDADD = libdevice.a libbase.a
+
+tests_fuzz_fuzz_agent_request_SOURCES = tests/fuzz/fuzz_agent_request.c $(fuzz_main)
+tests_fuzz_fuzz_agent_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_agent_request_LDADD = libmessagejson.a $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS)
+
+tests_fuzz_fuzz_mount_options_SOURCES = tests/fuzz/fuzz_mount_options.c $(fuzz_main)
+tests_fuzz_fuzz_mount_options_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_mount_options_LDADD = libagent.a libbase.a
