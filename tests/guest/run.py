@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent in a real virtual machine, without containerd: every call of its protocol.
 
-    tests/guest/run.py --build DIR [--transport NAME] [--cycles N]
+    tests/guest/run.py --build DIR [--transport NAME] [--cycles N] [--local-cycles N]
 
 One machine for all tests but those that end it. ONLY=word in the environment chooses tests.
 """
@@ -26,18 +26,25 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--transport", default="serial")
-    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--cycles", type=int, default=200, help="containers and processes, one after another")
+    parser.add_argument("--local-cycles", type=int, default=1000, help="with the agent as a process of this host")
     options = parser.parse_args()
 
     report = Report("guest")
     machine = guest.Guest(os.path.abspath(options.build), options.transport)
-    machine.cycles = options.cycles
+    machine.cycles = machine.processes = options.cycles
     try:
         for module in (containers, services, compat, conformance, endurance):
             report.run_all(vars(module), machine)
     finally:
         machine.close()
     report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
+    local = guest.Local(os.path.abspath(options.build))
+    local.cycles, local.processes = options.local_cycles, 10 * options.local_cycles
+    try:
+        report.run_all(vars(endurance), local, label="as a process of this host")
+    finally:
+        local.close()
     report.finish()
 
 
