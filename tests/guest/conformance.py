@@ -23,7 +23,8 @@ EXPLAINED = [
     (".*", r"hostname", "containers of a pod share its UTS namespace, with the name from CreateSandbox"),
     (".*", r"label", "the host's security module and the guest's are configured apart"),
     (".*", r"limits\.(6|11)", "processes and pending signals: where a spec says nothing, by the size of the memory"),
-    (".*", r"mounts\./\.(type|options\..*)", "the root is on virtio-fs in the guest; how it is written to, paths./ says"),
+    (".*", r"mounts\./\.(type|options\..*)",
+     "the root is on virtio-fs in the guest; how it is written to, paths./ says"),
     (".*", r"mounts\./(proc|mnt)/[a-z_-]*\.(type|options\.(nr_inodes|size|mode)=.*|options\.(relatime|nosuid|rw))",
      "what hides a file is the guest's /dev/null on devtmpfs, not the container's on tmpfs"),
     (".*", r"mounts\./(sys|proc|mnt)/[a-z_-]*\.options\.(nodev|noexec|nosuid)",
@@ -64,7 +65,8 @@ def base():
             spec = json.load(file)
     spec["process"].update(terminal=False, args=["/bin/probe"])
     spec["root"] = {"path": "rootfs", "readonly": True}
-    spec["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=1777"]})
+    spec["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
+                           "options": ["nosuid", "mode=1777"]})
     return spec
 
 
@@ -105,24 +107,26 @@ def limits(spec):
 def mounts(spec):
     spec["root"]["readonly"] = False
     spec["mounts"] += [
-        {"destination": "/mnt/a", "type": "tmpfs", "source": "tmpfs", "options": ["ro", "noexec", "nosuid", "nodev", "size=64k"]},
+        {"destination": "/mnt/a", "type": "tmpfs", "source": "tmpfs",
+         "options": ["ro", "noexec", "nosuid", "nodev", "size=64k"]},
         {"destination": "/mnt/b", "type": "bind", "source": "/proc/sys/kernel", "options": ["rbind", "ro", "nosuid"]},
         {"destination": "/mnt/c", "type": "bind", "source": "/dev", "options": ["bind", "noexec"]},
-        {"destination": "/mnt/a2/deep/er", "type": "tmpfs", "source": "tmpfs", "options": ["noatime", "mode=700", "nodiratime"]}]
+        {"destination": "/mnt/a2/deep/er", "type": "tmpfs", "source": "tmpfs",
+         "options": ["noatime", "mode=700", "nodiratime"]}]
     spec["linux"].update(maskedPaths=["/mnt/a", "/proc/keys", "/proc/scsi", "/sys/firmware", "/none/such"],
                          readonlyPaths=["/proc/sys", "/mnt/a2", "/none/such"])
 
 
 def seccomp(spec):
     spec["process"]["noNewPrivileges"] = True
-    spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
-                                "syscalls": [
+    spec["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
         {"names": ["getcpu"], "action": "SCMP_ACT_ERRNO"},
         {"names": ["keyctl", "none_such_call"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
         {"names": ["personality"], "action": "SCMP_ACT_ERRNO", "errnoRet": 22,
          "args": [{"index": 0, "value": 0xffffffff, "op": "SCMP_CMP_EQ"}]},
         {"names": ["setpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30,
-         "args": [{"index": 0, "value": 7, "op": "SCMP_CMP_GE"}]}]}
+         "args": [{"index": 0, "value": 7, "op": "SCMP_CMP_GE"}]}],
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]}
 
 
 def seccomp_without_nnp(spec):

@@ -13,4 +13,5 @@ include tests/unit/ctl/local.mk
 include tests/unit/hypervisor/local.mk
 include tests/unit/shim/local.mk
 include tests/unit/agent/local.mk
+include tests/unit/agentctl/local.mk
 include tests/unit/verity/local.mk
