@@ -18,6 +18,7 @@ import conformance  # noqa: E402
 import containers  # noqa: E402
 import endurance  # noqa: E402
 import guest  # noqa: E402
+import layers  # noqa: E402
 import services  # noqa: E402
 from report import Report  # noqa: E402
 
@@ -45,6 +46,12 @@ def main():
         report.run_all(vars(endurance), local, label="as a process of this host")
     finally:
         local.close()
+    machine = layers.boot(os.path.abspath(options.build))
+    if machine:
+        try:
+            report.run_all(vars(layers), machine)
+        finally:
+            layers.end(machine)
     report.finish()
 
 
