@@ -152,9 +152,10 @@ static void test_vfio(void **state)
 {
 	static const char *const rows[][3] = { { "vfio-pci", "12", "/dev/a" },
 					       { "vfio-pci-gk", "13", "/dev/none" } };
-	static const char *const env[] = { "PCIDEVICE_X=" HOST_A "," HOST_B,
-					   "PCIDEVICE_X_INFO={\"" HOST_A "\":{}}", "OTHER=" HOST_A,
-					   "PCIDEVICE_Y=" };
+	static const char list[] = "PCIDEVICE_X=" HOST_A "," HOST_B;
+	static const char info[] = "PCIDEVICE_X_INFO={\"" HOST_A "\":{}}";
+	static const char other[] = "OTHER=" HOST_A;
+	static const char *const env[] = { list, info, other, "PCIDEVICE_Y=" };
 	Grpc__Spec *spec = make_spec();
 	auto_strv char **pci_map = NULL;
 	Grpc__Process process;
