@@ -10,6 +10,16 @@
 	"add@" PATH "\0ACTION=add\0DEVPATH=" PATH "\0SUBSYSTEM=block\0MAJOR=254\0MINOR=0\0" \
 	"DEVNAME=vda\0DEVTYPE=disk\0DISKSEQ=3\0SEQNUM=1201"
 
+/* With the last NUL, and without. */
+#define WHOLE(text)                \
+	{                          \
+		text, sizeof(text) \
+	}
+#define CUT(text)                      \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+
 static void test_block(void **state)
 {
 	struct uevent u;
@@ -29,13 +39,13 @@ static void test_refused(void **state)
 		const char *message;
 		size_t len;
 	} cases[] = {
-		{ "", 0 },
-		{ "add@/x", 6 }, /* no NUL */
-		{ "libudev\0ACTION=add\0DEVPATH=/x", 30 },
-		{ "add@/x\0DEVPATH=/x", 18 },
-		{ "add@/x\0ACTION=add", 18 },
-		{ "add@x\0ACTION=add\0DEVPATH=x", 28 },
-		{ "add@/x\0ACTION=add\0DEVPATH=/x", 28 }, /* the last NUL is missing */
+		CUT(""),
+		CUT("add@/x"),
+		WHOLE("libudev\0ACTION=add\0DEVPATH=/x"),
+		WHOLE("add@/x\0DEVPATH=/x"),
+		WHOLE("add@/x\0ACTION=add"),
+		WHOLE("add@x\0ACTION=add\0DEVPATH=x"),
+		CUT("add@/x\0ACTION=add\0DEVPATH=/x"),
 	};
 	struct uevent u;
 
