@@ -4,8 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <linux/sched.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,8 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "common/base/fd.h"
 #include "common/base/log.h"
@@ -41,6 +44,61 @@ static const struct {
 	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
 	{ "pts/ptmx", "/dev/ptmx" },
 };
+
+/*
+ * The initramfs is the root of the mount namespace and has no parent, so pivot_root(2) refuses to
+ * leave it. The same tree mounted once more on top of itself is an ordinary mount, which containers
+ * can be pivoted away from and then do not have among theirs. Nothing is copied.
+ */
+static int mount_root(struct err *e)
+{
+	static const char spot[] = "/run"; /* any directory; what is to be there comes later */
+
+	if (mkdir(spot, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "create '%s'", spot);
+	if (mount("/", spot, NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, errno, "mount '/' at '%s'", spot);
+	if (chdir(spot) < 0)
+		return err_sys(e, errno, "enter '%s'", spot);
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
+		return err_sys(e, errno, "move '%s' to '/'", spot);
+	if (chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(e, errno, "enter the moved '/'");
+	return 0;
+}
+
+/*
+ * Lock "/" in its place. A container that may mount could otherwise take its root away, enter its
+ * mount namespace anew and be on the initramfs. The kernel locks what is mounted when a namespace is
+ * copied for a less privileged user namespace (mount_namespaces(7)), the lock outlives a copy back,
+ * and pivot_root(2) hands it on to the new root. So: a child in namespaces of its own, then a copy of
+ * its mounts for us. What is mounted later is not locked.
+ */
+static int lock_root(struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	siginfo_t ended;
+	int r = 0;
+
+	if (pid < 0)
+		return err_sys(e, errno, "make a user namespace");
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	/* The kernel's own threads share "/" and working directory with its first process. */
+	if (unshare(CLONE_FS) < 0 || setns(pidfd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
+		r = err_sys(e, errno, "copy the mounts of a user namespace");
+	(void)kill(pid, SIGKILL);
+	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &ended, WEXITED);
+	(void)close(pidfd);
+	return r;
+}
 
 static int mount_first(struct err *e)
 {
@@ -111,10 +169,19 @@ static void loopback_up(void)
 
 int init_mounts(struct err *e)
 {
+	struct err unlocked = ERR_INIT;
+
 	(void)umask(0022);
+	if (mount_root(e) < 0)
+		return -1;
+	/* A kernel without user namespaces can do without. */
+	(void)!lock_root(&unlocked);
 	if (mount_first(e) < 0 || link_devices(e) < 0)
 		return -1;
 	open_console();
+	if (unlocked.code != ERR_NONE)
+		log_warn("containers that may mount can reach the guest's files: %s",
+			 unlocked.text);
 	(void)setsid();
 	if (setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin", 1) < 0)
 		return err_sys(e, errno, "set PATH");

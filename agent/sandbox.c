@@ -22,17 +22,28 @@
 #define SANDBOX_STORAGES_MAX 128u
 #define DNS_LINES_MAX        64u
 #define RESOLV_CONF          "/etc/resolv.conf"
+#define MOUNTINFO_MAX        (4u << 20)
 #define HOSTNAME_MAX         64u /* HOST_NAME_MAX of Linux */
 
-/* The initramfs appears in mountinfo as file system "rootfs" and refuses pivot_root(2). */
-static bool root_is_initramfs(void)
+/*
+ * The root of a mount namespace is its own parent and refuses pivot_root(2); as PID 1 we are not on
+ * it (init.c), as a service of an initramfs we are. proc_pid_mountinfo(5): mount id, parent's id, …
+ */
+static bool root_has_no_parent(void)
 {
-	auto_free char *fstype = NULL;
+	auto_free char *table = NULL;
 	struct err ignored = ERR_INIT;
-	bool mounted;
+	char *save = NULL;
 
-	return mount_find("/", &mounted, &fstype, &ignored) == 0 && mounted &&
-	       strcmp(fstype, "rootfs") == 0;
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &table, NULL, &ignored) < 0)
+		return false;
+	for (char *line = strtok_r(table, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		size_t len = strcspn(line, " ") + 1;
+
+		if (strncmp(line, line + len, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 void sandbox_init(struct sandbox *sb, const struct agent_options *options, bool is_init)
@@ -40,7 +51,7 @@ void sandbox_init(struct sandbox *sb, const struct agent_options *options, bool 
 	*sb = (struct sandbox){
 		.options = options,
 		.is_init = is_init,
-		.no_pivot = root_is_initramfs(),
+		.no_pivot = root_has_no_parent(),
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,

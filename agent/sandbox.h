@@ -30,7 +30,7 @@ enum sandbox_state {
 struct sandbox {
 	const struct agent_options *options;
 	bool is_init;  /* the agent is PID 1 */
-	bool no_pivot; /* "/" is the initramfs, which cannot be pivoted away from */
+	bool no_pivot; /* "/" is the root of the mount namespace: it cannot be pivoted away from */
 	enum sandbox_state state;
 	char *id, *hostname;
 	int ipc_ns, uts_ns;   /* joined by every container; -1: no sandbox yet */

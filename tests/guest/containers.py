@@ -319,6 +319,15 @@ def test_hostile_root(g):
     check_equal(g.look("wc -l < /guest/proc/1/mountinfo; ls /guest/run"), before)
 
 
+def test_root_unmounted(g):
+    """A privileged container cannot take its root away to find the guest's files behind it."""
+    count = "sbin/husk-agent init etc/husk 2>/dev/null | wc -l"
+    out, err, code = g.shell(f"cd /proc; umount -l /; echo $?; nsenter --mount=self/ns/mnt /bin/busybox sh -c 'ls -d "
+                             f"/{count}'; cd /; cd ../..; ls -d {count}", capabilities=PRIVILEGED)
+    check_equal((out, code), ("1\n0\n0\n", 0), err)
+    check_in("nvalid argument", err)
+
+
 def test_proc_that_is_a_link(g):
     root = f"{g.share}/linked"
     os.makedirs(f"{root}/bin")
