@@ -86,9 +86,14 @@ static _Noreturn void run_child(const struct child_spec *spec, int status_fd, pi
 	const char *step = "prepare";
 	sigset_t none;
 
+	/*
+	 * Ignored signals survive an exec: SIGPIPE, which we ignore, and SIGINT, which a shell ignores
+	 * for what it runs in the background. No program expects that.
+	 */
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
 	place_fds(spec, status_fd, high);
 	if (spec->new_session && setsid() < 0)
 		fail(status_fd, "setsid");

@@ -105,7 +105,7 @@ static void read_resources(const Grpc__LinuxResources *r)
 		size_t n;
 		auto_free struct bpf_insn *program = device_filter_compile(&rules, &n);
 
-		if (n == 0)
+		if (!program || n == 0)
 			abort();
 		device_rules_done(&rules);
 	}
