@@ -2,8 +2,10 @@
 /* Frames over a byte stream; see connection.h. */
 #include "common/rpc/connection.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /*
  * Small frames are received many at a time into this buffer. Of a large one only the beginning passes
@@ -11,9 +13,26 @@
  */
 #define IN_BYTES 8192u
 
+#define COPY_BYTES (64u << 10) /* what vsock sends in one packet */
+
+/*
+ * A virtio-serial port takes whole pages of a pipe as they are. For vsock splice(2) was no gain when
+ * measured with Linux 6.1: there it is read and written in larger pieces.
+ */
+static bool can_splice(const struct io *io)
+{
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(io_fd(io), SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	       domain != AF_VSOCK;
+}
+
 void rpc_connection_init(struct rpc_connection *c, struct io *io)
 {
-	*c = (struct rpc_connection){ .io = io, .in = xmalloc(IN_BYTES) };
+	*c = (struct rpc_connection){ .io = io,
+				      .in = xmalloc(IN_BYTES),
+				      .splices = can_splice(io) };
 }
 
 /* As io_read(), into two places. */
@@ -241,6 +260,84 @@ static bool gave_up(const struct err *e)
 	return e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
 }
 
+/* Up to len bytes of the tail. Returns how many. */
+static ssize_t read_tail(struct outgoing_tail *t, void *to, size_t len, struct err *e)
+{
+	ssize_t n;
+
+	do
+		n = read(t->pipe, to, t->len < len ? t->len : len);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return err_set(e, ERR_INTERNAL, "%zu bytes are missing in a pipe", t->len);
+	t->len -= (size_t)n;
+	return n;
+}
+
+/* Behind what is kept already. -1: the stream can no longer be used. */
+static int keep_tail(struct rpc_connection *c, struct outgoing_tail *t, struct err *e)
+{
+	while (t->len > 0) {
+		ssize_t n = read_tail(t, buf_reserve(&c->unsent, t->len), t->len, e);
+
+		if (n < 0)
+			return -1;
+		c->unsent.len += (size_t)n;
+	}
+	return 0;
+}
+
+static int copy_tail(struct rpc_connection *c, struct outgoing_tail *t, struct deadline d,
+		     struct err *e)
+{
+	struct iovec one, *iov = &one;
+	int n_iov = 1;
+	ssize_t n;
+
+	if (!c->copy)
+		c->copy = xmalloc(COPY_BYTES);
+	n = read_tail(t, c->copy, COPY_BYTES, e);
+	if (n < 0)
+		return -1;
+	one = (struct iovec){ c->copy, (size_t)n };
+	if (write_parts(c, &iov, &n_iov, d, e) == 0)
+		return 0;
+	if (gave_up(e))
+		buf_add(&c->unsent, one.iov_base, one.iov_len);
+	return -1;
+}
+
+static int splice_tail(struct rpc_connection *c, struct outgoing_tail *t, struct deadline d,
+		       struct err *e)
+{
+	ssize_t n = splice(t->pipe, NULL, io_fd(c->io), NULL, t->len,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (n > 0) {
+		t->len -= (size_t)n;
+		return 0;
+	}
+	if (n < 0 && errno == EINVAL)
+		c->splices = false; /* a kind of descriptor that cannot */
+	else if (n < 0 && errno == EAGAIN)
+		return io_wait_writable(c->io, d, e);
+	else if (n == 0 || errno != EINTR)
+		return err_sys(e, n == 0 ? EIO : errno, "splice");
+	return 0;
+}
+
+static int write_tail(struct rpc_connection *c, struct outgoing_tail *t, struct deadline d,
+		      struct err *e)
+{
+	while (t->len > 0) {
+		if (c->closed)
+			return err_set(e, ERR_UNAVAILABLE, "connection closed");
+		if ((c->splices ? splice_tail : copy_tail)(c, t, d, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int rpc_connection_send(struct rpc_connection *c, struct outgoing *o, struct deadline d,
 			struct err *e)
 {
@@ -251,11 +348,14 @@ int rpc_connection_send(struct rpc_connection *c, struct outgoing *o, struct dea
 	if (c->send_failed)
 		return err_set(e, ERR_UNAVAILABLE, "connection lost");
 	if (send_unsent(c, d, e) == 0) {
-		if (write_parts(c, &iov, &n, d, e) == 0)
+		if (write_parts(c, &iov, &n, d, e) == 0 && write_tail(c, &o->tail, d, e) == 0)
 			return 0;
-		if (gave_up(e) && (iov != o->iov || iov->iov_len != first_len))
+		if (gave_up(e) && (n == 0 || iov != o->iov || iov->iov_len != first_len)) {
 			for (int i = 0; i < n; i++)
 				buf_add(&c->unsent, iov[i].iov_base, iov[i].iov_len);
+			if (keep_tail(c, &o->tail, e) < 0)
+				c->send_failed = true;
+		}
 	}
 	if (!gave_up(e))
 		c->send_failed = true;
@@ -278,5 +378,6 @@ void rpc_connection_done(struct rpc_connection *c)
 		(void)cond_wait_uncancellable(&c->idle, DEADLINE_NEVER);
 	io_free(take_ptr(c->io));
 	free(take_ptr(c->in));
+	free(take_ptr(c->copy));
 	buf_done(&c->unsent);
 }

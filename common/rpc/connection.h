@@ -24,6 +24,8 @@ struct rpc_connection {
 	struct cond turn;  /* sending or closed has changed */
 	struct cond idle;  /* senders is 0 */
 	struct buf unsent; /* the rest of a frame whose sender gave up half-way */
+	bool splices;      /* what is in a pipe goes out by splice(2) */
+	uint8_t *copy;     /* where it does not: what it passes through; NULL until then */
 };
 
 /* Owns the io from here on. */
@@ -47,7 +49,8 @@ int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struc
  * are sent. Every rpc_connection_begin() that returned 0 is followed by rpc_connection_end().
  *
  * A deadline or cancel that hits in the middle of a frame fails the call only: the rest of the frame
- * is kept and goes out in front of the next one.
+ * is kept (a tail is read from its pipe for that) and goes out in front of the next one. When the peer
+ * is lost, what has left the pipe is gone, as with any write, and the rest is still there.
  */
 int rpc_connection_begin(struct rpc_connection *c, struct deadline d, struct err *e) must_check;
 int rpc_connection_send(struct rpc_connection *c, struct outgoing *o, struct deadline d,

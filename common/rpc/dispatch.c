@@ -135,13 +135,15 @@ static int check_target(const struct rpc_route *r, const ProtobufCMessage *req, 
 }
 
 ProtobufCMessage *rpc_route_run(const struct rpc_route *r, const ProtobufCMessage *req,
-				const char *ns, struct deadline d, struct err *e)
+				const char *ns, struct deadline d, struct rpc_answer *answer,
+				struct err *e)
 {
 	struct rpc_call call = {
 		.self = r->service->self,
 		.deadline = d,
 		.method = r->row->name,
 		.ns = ns,
+		.answer = answer,
 	};
 	ProtobufCMessage *resp;
 
@@ -169,7 +171,7 @@ int rpc_dispatch(const struct rpc_service *const *services, size_t n_services, c
 	req = rpc_route_unpack(&route, (struct slice){ payload, len }, e);
 	if (!req)
 		return -1;
-	resp = rpc_route_run(&route, req, "", DEADLINE_NEVER, e);
+	resp = rpc_route_run(&route, req, "", DEADLINE_NEVER, NULL, e);
 	protobuf_c_message_free_unpacked(req, NULL);
 	if (!resp)
 		return -1;

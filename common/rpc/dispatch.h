@@ -26,6 +26,7 @@ ProtobufCMessage *rpc_route_unpack(const struct rpc_route *r, struct slice paylo
 
 /* Look up the target, check its state, run the handler. NULL: refused or failed. */
 ProtobufCMessage *rpc_route_run(const struct rpc_route *r, const ProtobufCMessage *req,
-				const char *ns, struct deadline d, struct err *e) must_check;
+				const char *ns, struct deadline d, struct rpc_answer *answer,
+				struct err *e) must_check;
 
 #endif

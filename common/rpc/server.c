@@ -36,6 +36,12 @@ struct server {
 	struct fiber_group ending;  /* those that are cancelled then */
 };
 
+struct rpc_answer {
+	struct server *server;
+	uint32_t stream;
+	bool sent; /* by the handler, or tried */
+};
+
 struct request {
 	struct server *server;
 	struct incoming frame;
@@ -49,17 +55,25 @@ static struct slice frame_slice(const struct incoming *f)
 	return (struct slice){ f->payload, f->payload ? f->len : 0 };
 }
 
+static int try_send(struct server *s, uint32_t stream, struct outgoing *o, struct err *e)
+{
+	int r;
+
+	outgoing_set_stream(o, stream);
+	if (rpc_connection_begin(&s->conn, DEADLINE_NEVER, e) < 0)
+		return -1;
+	r = rpc_connection_send(&s->conn, o, DEADLINE_NEVER, e);
+	rpc_connection_end(&s->conn);
+	return r;
+}
+
 /* An answer that cannot be delivered is dropped: whoever asked has gone. */
 static void send_answer(struct server *s, uint32_t stream, struct outgoing *o)
 {
 	struct err ignored = ERR_INIT;
 
-	outgoing_set_stream(o, stream);
-	if (rpc_connection_begin(&s->conn, DEADLINE_NEVER, &ignored) < 0)
-		return;
-	if (rpc_connection_send(&s->conn, o, DEADLINE_NEVER, &ignored) < 0)
+	if (try_send(s, stream, o, &ignored) < 0)
 		log_debug("rpc: answer on stream %u dropped: %s", stream, ignored.text);
-	rpc_connection_end(&s->conn);
 }
 
 static void answer_error(struct server *s, uint32_t stream, struct err *why)
@@ -79,6 +93,22 @@ static void answer_error(struct server *s, uint32_t stream, struct err *why)
 		log_debug("rpc: %s", e.text);
 	else
 		send_answer(s, stream, &o);
+}
+
+int rpc_answer_from_pipe(const struct rpc_call *call, ProtobufCMessage *resp, uint32_t field,
+			 int pipe, size_t len, struct err *e)
+{
+	const struct outgoing_tail tail = { .field = field, .pipe = pipe, .len = len };
+	auto_outgoing struct outgoing o = OUTGOING_INIT;
+	Ttrpc__Response response;
+
+	ttrpc__response__init(&response);
+	message_clean_strings(resp);
+	if (outgoing_pack_with_tail(&o, FRAME_RESPONSE, &response.base, ENVELOPE_RESPONSE_PAYLOAD,
+				    resp, tail, e) < 0)
+		return err_wrap(e, "answer");
+	call->answer->sent = true;
+	return try_send(call->answer->server, call->answer->stream, &o, e);
 }
 
 static int answer_with(struct server *s, uint32_t stream, ProtobufCMessage *resp, struct err *e)
@@ -109,19 +139,21 @@ static int run_request(struct request *r, struct err *e)
 	struct slice ns_bytes = r->envelope.ns;
 	size_t ns_len = ns_bytes.len < NAMESPACE_MAX ? ns_bytes.len : NAMESPACE_MAX;
 	auto_free char *ns = ns_len ? xstrndup((const char *)ns_bytes.data, ns_len) : xstrdup("");
+	struct rpc_answer answer = { .server = r->server, .stream = r->frame.stream };
 	struct deadline d = deadline_of(r->envelope.timeout_ns);
 	ProtobufCMessage *req = rpc_route_unpack(&r->route, r->envelope.payload, e);
 	ProtobufCMessage *resp;
-	int failed;
+	int failed = 0;
 
 	free(take_ptr(r->frame.payload)); /* the handler may run for days */
 	if (!req)
 		return -1;
-	resp = rpc_route_run(&r->route, req, ns, d, e);
+	resp = rpc_route_run(&r->route, req, ns, d, &answer, e);
 	protobuf_c_message_free_unpacked(req, NULL);
 	if (!resp)
-		return -1;
-	failed = answer_with(r->server, r->frame.stream, resp, e);
+		return answer.sent ? 0 : -1;
+	if (!answer.sent)
+		failed = answer_with(r->server, r->frame.stream, resp, e);
 	protobuf_c_message_free_unpacked(resp, NULL);
 	return failed;
 }

@@ -25,6 +25,7 @@ struct rpc_call {
 	const char *method;
 	const char
 		*ns; /* metadata "containerd-namespace-ttrpc", "" if absent; lives as long as req */
+	struct rpc_answer *answer; /* for rpc_answer_from_pipe(); NULL if that is not possible */
 };
 
 /*
@@ -35,6 +36,19 @@ struct rpc_call {
  */
 typedef int (*rpc_handler_fn)(const struct rpc_call *call, const void *req, void *resp,
 			      struct err *e);
+
+/*
+ * From within a handler, instead of leaving the answer to the dispatcher: send resp, with the `len`
+ * bytes that a pipe holds as its field `field` (of type bytes, empty in resp, the last of those that
+ * are set). They go from the pipe to the connection without being copied where the kernel can do that;
+ * struct outgoing_tail says what pipe is fit for it. Waits for the connection; returns when they have
+ * left the pipe. The descriptor stays the handler's.
+ *
+ * -1: too much for one answer, nothing was sent; or the peer is lost, and what had not left the pipe
+ * is still there. What the handler returns goes nowhere once something was sent.
+ */
+int rpc_answer_from_pipe(const struct rpc_call *call, ProtobufCMessage *resp, uint32_t field,
+			 int pipe, size_t len, struct err *e) must_check;
 
 struct rpc_method {
 	const char *name;

@@ -47,6 +47,14 @@ static int on_read_stdout(const struct rpc_call *call, const void *req, void *re
 	return 0;
 }
 
+static int on_read_stderr(const struct rpc_call *call, const void *req, void *resp, struct err *e)
+{
+	const Grpc__ReadStreamRequest *in = req;
+	Grpc__ReadStreamResponse *out = resp;
+
+	return rpc_answer_from_pipe(call, &out->base, 1, fixture.pipe, in->len, e);
+}
+
 static int on_signal(const struct rpc_call *call, const void *req, void *resp, struct err *e)
 {
 	const Grpc__SignalProcessRequest *in = req;
@@ -114,13 +122,10 @@ static int on_resume(const struct rpc_call *call, const void *req, void *resp, s
 }
 
 static const struct rpc_method methods[] = {
-	{ "WriteStdin", on_write_stdin, 0 },
-	{ "ReadStdout", on_read_stdout, 0 },
-	{ "SignalProcess", on_signal, 0 },
-	{ "GetOOMEvent", on_oom_event, 0 },
-	{ "WaitProcess", on_wait, RPC_ENDS_WITH_PEER },
-	{ "RemoveContainer", on_remove, 0 },
-	{ "PauseContainer", on_pause, 0 },
+	{ "WriteStdin", on_write_stdin, 0 }, { "ReadStdout", on_read_stdout, 0 },
+	{ "ReadStderr", on_read_stderr, 0 }, { "SignalProcess", on_signal, 0 },
+	{ "GetOOMEvent", on_oom_event, 0 },  { "WaitProcess", on_wait, RPC_ENDS_WITH_PEER },
+	{ "RemoveContainer", on_remove, 0 }, { "PauseContainer", on_pause, 0 },
 	{ "ResumeContainer", on_resume, 0 },
 };
 

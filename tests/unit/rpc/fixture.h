@@ -9,6 +9,7 @@
  *
  *   WriteStdin        len = size of data
  *   ReadStdout        len bytes, byte i being i % 251
+ *   ReadStderr        len bytes out of fixture.pipe
  *   SignalProcess     fails with the error code `signal` and the text container_id
  *   GetOOMEvent       an answer with a string that is not UTF-8
  *   WaitProcess       waits for fixture_release(); ends with its peer
@@ -22,6 +23,7 @@ struct fixture {
 	unsigned waiting, cancelled, removed;
 	bool released;
 	struct cond release;
+	int pipe;     /* what ReadStderr answers from */
 	char ns[300]; /* of the last PauseContainer */
 };
 extern struct fixture fixture;

@@ -3,6 +3,7 @@ RPC_TESTS = \
 	tests/unit/rpc/test_client \
 	tests/unit/rpc/test_dispatch \
 	tests/unit/rpc/test_message \
+	tests/unit/rpc/test_pipe \
 	tests/unit/rpc/test_server \
 	tests/unit/rpc/test_status
 check_PROGRAMS += $(RPC_TESTS)
@@ -17,6 +18,8 @@ tests_unit_rpc_test_dispatch_SOURCES = tests/unit/rpc/test_dispatch.c
 tests_unit_rpc_test_dispatch_LDADD = $(rpc_test_libs)
 tests_unit_rpc_test_message_SOURCES = tests/unit/rpc/test_message.c
 tests_unit_rpc_test_message_LDADD = $(rpc_test_libs)
+tests_unit_rpc_test_pipe_SOURCES = tests/unit/rpc/test_pipe.c $(rpc_fixture)
+tests_unit_rpc_test_pipe_LDADD = $(rpc_test_libs)
 tests_unit_rpc_test_server_SOURCES = tests/unit/rpc/test_server.c $(rpc_fixture)
 tests_unit_rpc_test_server_LDADD = $(rpc_test_libs)
 tests_unit_rpc_test_status_SOURCES = tests/unit/rpc/test_status.c
