@@ -27,7 +27,7 @@ struct agent_options {
  * A full pipe stops a fast writer until the host has asked twice more, so a larger one is worth
  * having; 1 MiB is what the kernel gives at most without privileges (pipe(7)).
  */
-#define AGENT_PIPE_SIZE     (256u << 10)
+#define AGENT_PIPE_SIZE     (1u << 20)
 #define AGENT_PIPE_SIZE_MAX (1u << 20)
 
 /* How long a device that the host has plugged may take to be there (agent.hotplug_timeout). */

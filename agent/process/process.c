@@ -226,10 +226,11 @@ void process_release(struct process *p)
 	process_unref(p);
 }
 
-int process_read(struct process *p, struct out_stream *s, size_t max, uint8_t **ret,
-		 size_t *ret_len, struct deadline d, struct err *e)
+int process_read(struct process *p, struct out_stream *s, size_t max,
+		 const struct out_stream_mover *mover, uint8_t **ret, size_t *ret_len,
+		 struct deadline d, struct err *e)
 {
-	int r = out_stream_read(s, max, ret, ret_len, d, e);
+	int r = out_stream_read(s, max, mover, ret, ret_len, d, e);
 
 	if (r == 0 && *ret_len == 0)
 		cond_wake_all(&p->changed);

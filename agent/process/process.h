@@ -101,7 +101,8 @@ int process_signal(struct process *p, int sig, struct err *e) must_check;
 void process_release(struct process *p);
 
 /* As out_stream_read(), with the bookkeeping of who still needs the process. */
-int process_read(struct process *p, struct out_stream *s, size_t max, uint8_t **ret,
-		 size_t *ret_len, struct deadline d, struct err *e) must_check;
+int process_read(struct process *p, struct out_stream *s, size_t max,
+		 const struct out_stream_mover *mover, uint8_t **ret, size_t *ret_len,
+		 struct deadline d, struct err *e) must_check;
 
 #endif

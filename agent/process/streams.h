@@ -26,11 +26,25 @@ struct out_stream *out_stream_consume(int fd, struct err *e) must_check;
 void out_stream_free(struct out_stream *s);
 
 /*
- * Waits for data. *ret: 1 to `max` bytes for free(); *ret_len 0 and *ret NULL: the end, then and
- * from then on. A terminal that has hung up is at its end.
+ * Where much data that is in a pipe goes without being read here: to move the `len` bytes that `pipe`
+ * holds, which nobody else reads or writes. After -1 what was not moved is still in the pipe.
  */
-int out_stream_read(struct out_stream *s, size_t max, uint8_t **ret, size_t *ret_len,
-		    struct deadline d, struct err *e) must_check;
+struct out_stream_mover {
+	int (*move)(void *arg, int pipe, size_t len, struct err *e);
+	void *arg;
+};
+
+/*
+ * Waits for data. *ret: 1 to `max` bytes for free(); *ret NULL: *ret_len bytes have been moved
+ * (`mover` may be NULL: never); *ret_len 0: the end, then and from then on. A terminal that has hung
+ * up is at its end.
+ *
+ * A process that writes all the time in small pieces would be answered a small piece at a time:
+ * shortly after an answer, a read that finds little waits a millisecond, once, for more. The first
+ * line after a pause is never held up.
+ */
+int out_stream_read(struct out_stream *s, size_t max, const struct out_stream_mover *mover,
+		    uint8_t **ret, size_t *ret_len, struct deadline d, struct err *e) must_check;
 
 /*
  * The process is gone: what is in the pipe can still be read, then comes the end, even if somebody

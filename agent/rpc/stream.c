@@ -34,20 +34,40 @@ HANDLER(on_close_stdin)
 	return in_stream_close(held->in, call->deadline, e);
 }
 
+struct answer {
+	const struct rpc_call *call;
+	Grpc__ReadStreamResponse *resp;
+};
+
+#define DATA_FIELD 1u /* of ReadStreamResponse */
+
+static int answer_from_pipe(void *arg, int pipe, size_t len, struct err *e)
+{
+	struct answer *a = arg;
+
+	return rpc_answer_from_pipe(a->call, &a->resp->base, DATA_FIELD, pipe, len, e);
+}
+
 static int read_stream(const struct rpc_call *call, const Grpc__ReadStreamRequest *read, bool err,
 		       Grpc__ReadStreamResponse *answer, struct err *e)
 {
+	struct answer moved = { call, answer };
+	const struct out_stream_mover mover = { answer_from_pipe, &moved };
 	auto_process struct process *held = NULL;
 	struct out_stream *stream;
 	struct process *p;
+	size_t len;
 
 	if (find_process(call->target, read->exec_id, &p, e) < 0)
 		return -1;
 	held = process_ref(p);
 	/* A terminal has one stream; what would be errors come with the rest. */
 	stream = err && held->err ? held->err : held->out;
-	return process_read(held, stream, read->len, &answer->data.data, &answer->data.len,
-			    call->deadline, e);
+	if (process_read(held, stream, read->len, call->answer ? &mover : NULL, &answer->data.data,
+			 &len, call->deadline, e) < 0)
+		return -1;
+	answer->data.len = answer->data.data ? len : 0;
+	return 0;
 }
 
 HANDLER(on_read_stdout)

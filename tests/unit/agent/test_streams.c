@@ -9,6 +9,7 @@
 #include "agent/process/streams.h"
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
+#include "common/base/mem.h"
 
 #define LIMIT deadline_in_ms(5000)
 
@@ -21,10 +22,19 @@ static struct {
 	struct err e;
 } t;
 
+/* A host that takes what is moved to it, until it is lost after so many bytes. */
+static struct {
+	size_t lost_after, moved;
+	int moves;
+	char bytes[1u << 20];
+} host;
+
 static int reset(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
+	memset(&host, 0, sizeof(host));
+	host.lost_after = sizeof(host.bytes);
 	return 0;
 }
 
@@ -59,7 +69,7 @@ static void read_once(size_t max)
 {
 	uint8_t *data = NULL;
 	size_t len = 0;
-	int r = out_stream_read(t.out, max, &data, &len, LIMIT, &t.e);
+	int r = out_stream_read(t.out, max, NULL, &data, &len, LIMIT, &t.e);
 	size_t used = strlen(t.log);
 
 	if (r < 0)
@@ -205,8 +215,8 @@ static void dropped(void *arg)
 	t.ok = !out_stream_used(t.out);
 	out_stream_drop(t.out);
 	read_once(2);
-	t.ok = t.ok &&
-	       out_stream_read(t.out, 0, &(uint8_t *){ NULL }, &(size_t){ 0 }, LIMIT, &t.e) < 0;
+	t.ok = t.ok && out_stream_read(t.out, 0, NULL, &(uint8_t *){ NULL }, &(size_t){ 0 }, LIMIT,
+				       &t.e) < 0;
 	(void)close(t.theirs);
 	out_stream_free(t.out);
 }
@@ -218,6 +228,132 @@ static void test_dropped(void **state)
 	assert_string_equal(t.log, "- ");
 	assert_true(t.ok);
 }
+
+static int move(void *arg, int pipe, size_t len, struct err *e)
+{
+	size_t room = host.lost_after - host.moved;
+	size_t n = len < room ? len : room;
+
+	(void)arg;
+	host.moves++;
+	if (read(pipe, host.bytes + host.moved, n) != (ssize_t)n)
+		abort();
+	host.moved += n;
+	return n == len ? 0 : err_set(e, ERR_UNAVAILABLE, "connection lost");
+}
+
+/* What comes, moved or read, must be the pattern's bytes from t.ok on. */
+static int take(size_t max, bool may_move)
+{
+	const struct out_stream_mover mover = { move, NULL };
+	size_t before = host.moved, len = 0;
+	auto_free uint8_t *data = NULL;
+	int r = out_stream_read(t.out, max, may_move ? &mover : NULL, &data, &len, LIMIT, &t.e);
+	const uint8_t *bytes = data ? data : (const uint8_t *)host.bytes + before;
+	size_t n = r == 0 ? len : host.moved - before;
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(bytes[i], (uint8_t)((t.ok + (int)i) % 251));
+	t.ok += (int)n;
+	return r == 0 ? (int)len : -1;
+}
+
+static void open_large(size_t len)
+{
+	auto_free char *bytes = xmalloc(len);
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (char)(i % 251);
+	open_out();
+	if (fcntl(t.theirs, F_SETPIPE_SZ, 1 << 20) < 0 || write_all(t.theirs, bytes, len) < 0)
+		abort();
+}
+
+/* Much is moved, in pieces of what was asked for; little is read; then comes the end. */
+static void moved(void *arg)
+{
+	(void)arg;
+	open_large(300000);
+	(void)close(t.theirs);
+	assert_int_equal(take(100000, true), 100000);
+	assert_int_equal(take(199000, true), 199000);
+	assert_int_equal(host.moves, 2);
+	assert_int_equal(take(100000, true), 1000);
+	assert_int_equal(take(100000, true), 0);
+	assert_int_equal(host.moves, 2);
+	out_stream_free(t.out);
+}
+
+/* The host is lost in the middle: the next one gets what was not moved first, then the rest. */
+static void moved_in_part(void *arg)
+{
+	(void)arg;
+	open_large(300000);
+	(void)close(t.theirs);
+	host.lost_after = 30000;
+	assert_int_equal(take(200000, true), -1);
+	host.lost_after = sizeof(host.bytes);
+	out_stream_end(t.out);
+	assert_int_equal(take(50000, true), 50000); /* less than is on its way: read */
+	assert_int_equal(take(10000, false), 10000);
+	assert_int_equal(take(200000, true), 110000);
+	assert_int_equal(take(200000, true), 100000);
+	assert_int_equal(take(200000, true), 0);
+	assert_true(out_stream_finished(t.out));
+	out_stream_free(t.out);
+}
+
+static void say_in_pieces(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	for (int i = 0; i < 40; i++) {
+		say("a");
+		if (i % 10 == 9 && fiber_sleep_ms(1, &e) < 0)
+			abort();
+		else
+			fiber_yield();
+	}
+}
+
+/* The first piece comes at once; of those that follow closely several come together. */
+static void pieces(void *arg)
+{
+	struct fiber_group g = FIBER_GROUP_INIT;
+	size_t got = 0;
+
+	(void)arg;
+	open_out();
+	say("a");
+	read_once(100);
+	assert_string_equal(t.log, "a ");
+	fiber_group_start(&g, "writer", say_in_pieces, NULL);
+	while (got < 40) {
+		auto_free uint8_t *data = NULL;
+		size_t len;
+
+		if (out_stream_read(t.out, 100, NULL, &data, &len, LIMIT, &t.e) < 0)
+			abort();
+		got += len;
+		t.ok++;
+	}
+	assert_in_range(t.ok, 2, 12);
+	fiber_group_wait(&g);
+	(void)close(t.theirs);
+	out_stream_free(t.out);
+}
+
+#define IN_FIBER(fn)                        \
+	static void test_##fn(void **state) \
+	{                                   \
+		(void)state;                \
+		fiber_main(fn, NULL);       \
+	}
+
+IN_FIBER(moved)
+IN_FIBER(moved_in_part)
+IN_FIBER(pieces)
 
 static void input(void *arg)
 {
@@ -299,6 +435,9 @@ int main(void)
 		cmocka_unit_test_setup(test_ended_while_waiting, reset),
 		cmocka_unit_test_setup(test_cancelled, reset),
 		cmocka_unit_test_setup(test_dropped, reset),
+		cmocka_unit_test_setup(test_moved, reset),
+		cmocka_unit_test_setup(test_moved_in_part, reset),
+		cmocka_unit_test_setup(test_pieces, reset),
 		cmocka_unit_test_setup(test_input, reset),
 		cmocka_unit_test_setup(test_input_stalls, reset),
 		cmocka_unit_test_setup(test_reader_gone, reset),
