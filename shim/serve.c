@@ -4,6 +4,7 @@
  * accepts any number of connections; losing one, or all, ends nothing.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,17 @@ static int set_up(const struct shim_args *args, struct err *e)
 	return 0;
 }
 
+/*
+ * A stream that runs takes and frees pieces of 256 KiB all the time. By default each would be mapped,
+ * or the heap's end be given back and taken again, and its pages be faulted in anew.
+ */
+static void keep_freed_memory(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 2 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 int command_serve(const struct shim_args *args, struct err *e)
 {
 	struct server s = {
@@ -225,6 +237,7 @@ int command_serve(const struct shim_args *args, struct err *e)
 		(void)!write(SERVE_READY_FD, e->text, strlen(e->text));
 		return -1;
 	}
+	keep_freed_memory();
 	fiber_main(serve, &s);
 	return 0;
 }

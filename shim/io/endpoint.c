@@ -10,6 +10,8 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
+#define OUTPUT_FIFO_SIZE (1 << 20) /* bytes: what the kernel gives without privileges, pipe(7) */
+
 static int take_into_endpoint(int *fd, int *keep, struct endpoint *ret, struct err *e)
 {
 	struct io *io = io_consume(take_fd(fd), e);
@@ -38,7 +40,10 @@ int endpoint_open_output(const char *path, struct endpoint *ret, struct err *e)
 	writer = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (writer < 0)
 		return err_sys(e, errno, "open '%s' for writing", path);
-	if (!is_fifo(reader)) {
+	if (is_fifo(reader)) {
+		/* Room for an answer of the agent at once; a refusal costs speed only. */
+		(void)fcntl(writer, F_SETPIPE_SZ, OUTPUT_FIFO_SIZE);
+	} else {
 		(void)close(reader);
 		reader = -1;
 	}
