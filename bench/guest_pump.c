@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the transport carries raw: run in a privileged container, writes so many bytes of zeros, or
- * what it reads from standard input, from the guest to the host and does nothing else. Linked
- * statically, because a container brings no libraries of ours.
+ * what it reads from standard input, from the guest to the host and does nothing else; and the same
+ * bytes from the same memory to standard output. Linked statically, because a container brings no
+ * libraries of ours.
  *
  *      guest_pump serial NAME BYTES|-     through the virtio-serial port with that name
  *      guest_pump vsock PORT BYTES|-      to the first who connects to that vsock port
+ *      guest_pump stdout PIECE BYTES      to standard output, PIECE bytes at a time
  */
 #include <dirent.h>
 #include <errno.h>
@@ -123,6 +125,7 @@ static int accept_vsock(unsigned port)
 }
 
 static char chunk[CHUNK];
+static size_t piece = CHUNK; /* bytes in one write */
 
 static int write_chunk(int fd, size_t len)
 {
@@ -140,7 +143,7 @@ static int write_chunk(int fd, size_t len)
 static int pump_zeros(int fd, unsigned long long bytes)
 {
 	while (bytes > 0) {
-		size_t len = bytes < CHUNK ? (size_t)bytes : CHUNK;
+		size_t len = bytes < piece ? (size_t)bytes : piece;
 
 		if (write_chunk(fd, len) < 0)
 			return -1;
@@ -159,6 +162,16 @@ static int pump_input(int fd)
 	return n < 0 ? fail("read") : 0;
 }
 
+static int open_stdout(const char *bytes)
+{
+	piece = strtoul(bytes, NULL, 10);
+	if (piece == 0 || piece > CHUNK) {
+		errno = EINVAL;
+		return fail(bytes);
+	}
+	return STDOUT_FILENO;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long long bytes = 0;
@@ -167,7 +180,8 @@ int main(int argc, char **argv)
 
 	if (argc != 4) {
 		(void)fprintf(stderr, "usage: guest_pump serial NAME BYTES|-\n"
-				      "       guest_pump vsock PORT BYTES|-\n");
+				      "       guest_pump vsock PORT BYTES|-\n"
+				      "       guest_pump stdout PIECE BYTES\n");
 		return 2;
 	}
 	input = strcmp(argv[3], "-") == 0;
@@ -175,6 +189,8 @@ int main(int argc, char **argv)
 		bytes = strtoull(argv[3], NULL, 10);
 	if (strcmp(argv[1], "serial") == 0)
 		fd = open_port(argv[2]);
+	else if (strcmp(argv[1], "stdout") == 0)
+		fd = open_stdout(argv[2]);
 	else
 		fd = accept_vsock((unsigned)strtoul(argv[2], NULL, 10));
 	if (fd < 0)

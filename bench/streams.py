@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container's stdout to a fifo, against what the transport carries raw in the same machine.
 
-stdout: `dd` of so many bytes as an exec, started at the shim directly, with a fifo that is read here.
-raw: bench/guest_pump in the same container writes as many bytes straight to the transport: over the
-serial ports of virtio to the second port, which the debug console otherwise has, over vsock to another
-port than the agent's.
-relay: the same `dd` into a pipe, and guest_pump from that pipe to the transport. What a pipe and a
-second process cost in this guest whoever reads the pipe; for the reader of the figures, no promise.
+stdout: bench/guest_pump writes so many bytes to its standard output, as an exec, started at the shim
+directly, with a fifo that is read here.
+raw: guest_pump in the same container writes as many bytes, from the same memory, straight to the
+transport: over the serial ports of virtio to the second port, which the debug console otherwise has,
+over vsock to another port than the agent's.
+For the reader of the figures, no promise: dd is `dd` from /dev/zero as the process that writes; small is
+guest_pump with 4 KiB a write; relay is `dd` into a pipe, and guest_pump from that pipe to the transport,
+which is what a pipe and a second process cost in this guest whoever reads the pipe.
 All are counted and timed here, from the first bytes to the last.
 """
 
@@ -70,7 +72,7 @@ class Exec:
             raise Failure(f"a process in the container ended with {status}")
 
 
-def stdout_rate(ct, name, mib):
+def stdout_rate(ct, name, mib, *program):
     fifo = f"{ct.run}/stdout"
     os.mkfifo(fifo)
     reader = Reader(mib << 20)
@@ -82,7 +84,7 @@ def stdout_rate(ct, name, mib):
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    process = Exec(ct, name, "dd", "if=/dev/zero", "bs=1M", f"count={mib}", stdout=fifo)
+    process = Exec(ct, name, *program, stdout=fifo)
     process.finish()
     thread.join(30)
     os.unlink(fifo)
@@ -135,12 +137,18 @@ def measure(ct, table, programs, mib, repetitions, label):
     section(f"stdout to a fifo, {mib} MiB, {label}, {repetitions} of each in turn")
     name = ct.detached("sleep", "10000", options=(
         "--privileged", "--mount", f"type=bind,src={programs},dst=/bench,options=rbind:ro"))
-    rates = {"raw": [], "relay": [], "stdout": []}
+    rates = {"raw": [], "stdout": [], "dd": [], "small": [], "relay": []}
+
+    def pump(piece):
+        return "/bench/guest_pump", "stdout", str(piece), str(mib << 20)
+
     try:
         for _ in range(repetitions):
             rates["raw"].append(pump_rate(ct, name, mib, False))
+            rates["stdout"].append(stdout_rate(ct, name, mib, *pump(256 << 10)))
+            rates["dd"].append(stdout_rate(ct, name, mib, "dd", "if=/dev/zero", "bs=1M", f"count={mib}"))
+            rates["small"].append(stdout_rate(ct, name, mib, *pump(4 << 10)))
             rates["relay"].append(pump_rate(ct, name, mib, True))
-            rates["stdout"].append(stdout_rate(ct, name, mib))
     finally:
         ct.remove(name)
     for kind, values in rates.items():
