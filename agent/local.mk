@@ -7,7 +7,11 @@ libagent_a_SOURCES = \
 	agent/container/create.c agent/container/create.h \
 	agent/container/host_devices.c agent/container/host_devices.h \
 	agent/container/namespace_set.c agent/container/namespace_set.h \
+	agent/guest/command.c agent/guest/command.h \
+	agent/guest/copy_file.c agent/guest/copy_file.h \
+	agent/guest/metrics.c agent/guest/metrics.h \
 	agent/guest/online.c agent/guest/online.h \
+	agent/guest/volume.c agent/guest/volume.h \
 	agent/init.c agent/init.h \
 	agent/modules.c agent/modules.h \
 	agent/mount/mount.c agent/mount/mount.h \
@@ -18,7 +22,7 @@ libagent_a_SOURCES = \
 	agent/process/streams.c agent/process/streams.h \
 	agent/process/terminal.c agent/process/terminal.h \
 	agent/process/turn.c agent/process/turn.h \
-	agent/rpc/container.c agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c \
+	agent/rpc/container.c agent/rpc/file.c agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c agent/rpc/network.c \
 	agent/rpc/process.c agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
 	agent/rpc/stream.c \
 	agent/sandbox.c agent/sandbox.h \
@@ -34,9 +38,10 @@ libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
 include agent/cgroup/local.mk
 include agent/device/local.mk
+include agent/net/local.mk
 include agent/process/stage.mk
 
-AGENT_ARCHIVES = libagent.a libdevice.a libverity.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
+AGENT_ARCHIVES = libagent.a libagentnet.a libdevice.a libverity.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a
 
 pkglibexec_PROGRAMS += husk-agent
@@ -47,5 +52,5 @@ husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS) $(DEVMAPPER_LIBS)
 # clang takes one of -pie and -static-pie.
 husk_agent_LDFLAGS = $(AM_LDFLAGS:-pie=) $(AGENT_LDFLAGS)
 else
-husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS) $(DEVMAPPER_LIBS)
+husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(NL_LIBS) $(UV_LIBS) $(DEVMAPPER_LIBS)
 endif

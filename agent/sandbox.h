@@ -41,7 +41,8 @@ struct sandbox {
 	struct container *containers; /* uthash, by id; container.c keeps it */
 	char **oom_events;            /* container ids, oldest first; NULL-terminated */
 	struct cond oom_changed;
-	bool gone; /* ended, with all it had */
+	uint64_t scrapes; /* of metrics */
+	bool gone;        /* ended, with all it had */
 	struct cond gone_changed;
 };
 

@@ -8,8 +8,10 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include "agent/guest/metrics.h"
 #include "agent/guest/online.h"
 #include "agent/rpc/handlers.h"
+#include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -100,6 +102,61 @@ HANDLER(on_reseed_random_dev)
 	if (fd < 0)
 		return err_sys(e, errno, "open /dev/random");
 	return add_entropy(fd, &reseed->data, e);
+}
+
+HANDLER(on_mem_hotplug_by_probe)
+{
+	const Grpc__MemHotplugByProbeRequest *probe = req;
+
+	(void)call;
+	(void)resp;
+	for (size_t i = 0; i < probe->n_memhotplugprobeaddr; i++)
+		if (file_writef(AT_FDCWD, MEMORY_DIR "/probe", e, "0x%llx",
+				(unsigned long long)probe->memhotplugprobeaddr[i]) < 0)
+			return err_wrap(e, "probe memory at 0x%llx",
+					(unsigned long long)probe->memhotplugprobeaddr[i]);
+	return 0;
+}
+
+struct metrics_work {
+	uint64_t scrapes;
+	char *text;
+};
+
+static void metrics_now(void *arg)
+{
+	struct metrics_work *w = arg;
+
+	w->text = metrics_text("/proc", w->scrapes);
+}
+
+HANDLER(on_get_metrics)
+{
+	Grpc__Metrics *answer = resp;
+	struct sandbox *sb = call->self;
+	struct metrics_work w = { .scrapes = ++sb->scrapes };
+
+	(void)req;
+	(void)e;
+	work_run(metrics_now, &w);
+	answer->metrics = w.text;
+	return 0;
+}
+
+/* The answers of an agent built without the feature (agent-protocol 1.1, 3.14). */
+HANDLER(on_no_policy)
+{
+	(void)req;
+	(void)resp;
+	return err_set(e, ERR_NOT_FOUND, "/grpc.AgentService/%s is not supported", call->method);
+}
+
+HANDLER(on_no_mem_agent)
+{
+	(void)call;
+	(void)req;
+	(void)resp;
+	return err_set(e, ERR_INTERNAL, "mem-agent is disabled");
 }
 
 static void widen_cpusets(const struct sandbox *sb)

@@ -49,6 +49,30 @@ HANDLER(on_set_guest_date_time);
 HANDLER(on_reseed_random_dev);
 HANDLER(on_online_cpu_mem);
 
+HANDLER(on_mem_hotplug_by_probe);
+HANDLER(on_get_metrics);
+HANDLER(on_no_policy);
+HANDLER(on_no_mem_agent);
+
+/* file.c */
+HANDLER(on_copy_file);
+HANDLER(on_remove_stale_virtiofs_share_mounts);
+HANDLER(on_get_volume_stats);
+HANDLER(on_resize_volume);
+HANDLER(on_add_swap);
+HANDLER(on_add_swap_path);
+HANDLER(on_get_diagnostic_data);
+HANDLER(on_update_ephemeral_mounts);
+
+/* network.c */
+HANDLER(on_update_interface);
+HANDLER(on_list_interfaces);
+HANDLER(on_update_routes);
+HANDLER(on_list_routes);
+HANDLER(on_add_arp_neighbors);
+HANDLER(on_get_ip_tables);
+HANDLER(on_set_ip_tables);
+
 /* ERR_NOT_FOUND unless the container has it. Borrowed. */
 int find_process(const struct container *c, const char *exec_id, struct process **ret,
 		 struct err *e) must_check;

@@ -7,59 +7,52 @@
 #include "common/base/id.h"
 #include "health.pb-c.h"
 
-static HANDLER(on_unimplemented)
-{
-	(void)req;
-	(void)resp;
-	return err_set(e, ERR_UNSUPPORTED, "%s is not implemented by this agent", call->method);
-}
-
 #define RUNNABLE (CONTAINER_CREATED | CONTAINER_RUNNING)
 #define ALIVE    (CONTAINER_CREATED | CONTAINER_RUNNING | CONTAINER_PAUSED)
 #define LIVE     CONTAINER_LIVE
 #define WAITS    RPC_ENDS_WITH_PEER
 
 static const struct rpc_method agent_methods[] = {
-	{ "AddARPNeighbors", on_unimplemented, 0 },
-	{ "AddSwap", on_unimplemented, 0 },
-	{ "AddSwapPath", on_unimplemented, 0 },
+	{ "AddARPNeighbors", on_add_arp_neighbors, 0 },
+	{ "AddSwap", on_add_swap, 0 },
+	{ "AddSwapPath", on_add_swap_path, 0 },
 	{ "CloseStdin", on_close_stdin, LIVE },
-	{ "CopyFile", on_unimplemented, 0 },
+	{ "CopyFile", on_copy_file, 0 },
 	{ "CreateContainer", on_create_container, RPC_ABSENT },
 	{ "CreateSandbox", on_create_sandbox, 0 },
 	{ "DestroySandbox", on_destroy_sandbox, 0 },
 	{ "ExecProcess", on_exec_process, RUNNABLE },
-	{ "GetDiagnosticData", on_unimplemented, 0 },
+	{ "GetDiagnosticData", on_get_diagnostic_data, LIVE },
 	{ "GetGuestDetails", on_get_guest_details, 0 },
-	{ "GetIPTables", on_unimplemented, 0 },
-	{ "GetMetrics", on_unimplemented, 0 },
+	{ "GetIPTables", on_get_ip_tables, 0 },
+	{ "GetMetrics", on_get_metrics, 0 },
 	{ "GetOOMEvent", on_get_oom_event, WAITS },
-	{ "GetVolumeStats", on_unimplemented, 0 },
-	{ "ListInterfaces", on_unimplemented, 0 },
-	{ "ListRoutes", on_unimplemented, 0 },
-	{ "MemAgentCompactSet", on_unimplemented, 0 },
-	{ "MemAgentMemcgSet", on_unimplemented, 0 },
-	{ "MemHotplugByProbe", on_unimplemented, 0 },
+	{ "GetVolumeStats", on_get_volume_stats, 0 },
+	{ "ListInterfaces", on_list_interfaces, 0 },
+	{ "ListRoutes", on_list_routes, 0 },
+	{ "MemAgentCompactSet", on_no_mem_agent, 0 },
+	{ "MemAgentMemcgSet", on_no_mem_agent, 0 },
+	{ "MemHotplugByProbe", on_mem_hotplug_by_probe, 0 },
 	{ "OnlineCPUMem", on_online_cpu_mem, 0 },
 	{ "PauseContainer", on_pause_container, RUNNABLE },
 	{ "ReadStderr", on_read_stderr, LIVE | WAITS },
 	{ "ReadStdout", on_read_stdout, LIVE | WAITS },
 	{ "RemoveContainer", on_remove_container, LIVE },
-	{ "RemoveStaleVirtiofsShareMounts", on_unimplemented, 0 },
+	{ "RemoveStaleVirtiofsShareMounts", on_remove_stale_virtiofs_share_mounts, 0 },
 	{ "ReseedRandomDev", on_reseed_random_dev, 0 },
-	{ "ResizeVolume", on_unimplemented, 0 },
+	{ "ResizeVolume", on_resize_volume, 0 },
 	{ "ResumeContainer", on_resume_container, CONTAINER_PAUSED },
 	{ "SetGuestDateTime", on_set_guest_date_time, 0 },
-	{ "SetIPTables", on_unimplemented, 0 },
-	{ "SetPolicy", on_unimplemented, 0 },
+	{ "SetIPTables", on_set_ip_tables, 0 },
+	{ "SetPolicy", on_no_policy, 0 },
 	{ "SignalProcess", on_signal_process, LIVE },
 	{ "StartContainer", on_start_container, CONTAINER_CREATED },
 	{ "StatsContainer", on_stats_container, LIVE },
 	{ "TtyWinResize", on_tty_win_resize, LIVE },
 	{ "UpdateContainer", on_update_container, ALIVE },
-	{ "UpdateEphemeralMounts", on_unimplemented, 0 },
-	{ "UpdateInterface", on_unimplemented, 0 },
-	{ "UpdateRoutes", on_unimplemented, 0 },
+	{ "UpdateEphemeralMounts", on_update_ephemeral_mounts, 0 },
+	{ "UpdateInterface", on_update_interface, 0 },
+	{ "UpdateRoutes", on_update_routes, 0 },
 	{ "WaitProcess", on_wait_process, LIVE | WAITS },
 	{ "WriteStdin", on_write_stdin, LIVE | WAITS },
 };

@@ -19,6 +19,7 @@
 #include "common/base/path.h"
 
 #define OPTION_FSGID   "fsgid="
+#define OPTION_REMOUNT "remount"
 #define OPTION_MODE    "mode="
 #define OVERLAY_RW     "io.katacontainers.fs-opt.overlay-rw"
 #define OVERLAY_CREATE "io.katacontainers.volume.overlayfs.create_directory="
@@ -100,11 +101,24 @@ static int ephemeral_mount(const Grpc__Storage *s, const char *mount_point,
 	if (gid && group_set(mount_point, gid, e) < 0) {
 		struct err late = ERR_INIT;
 
-		if (mount_remove(mount_point, &late) < 0)
+		/* One that was there before is in use. */
+		if (!option_value(s->options, s->n_options, OPTION_REMOUNT) &&
+		    mount_remove(mount_point, &late) < 0)
 			err_append(e, "%s", late.text);
 		return -1;
 	}
 	return 0;
+}
+
+int storage_update_ephemeral(const Grpc__Storage *s, struct err *e)
+{
+	if (strcmp(s->driver, "ephemeral") != 0)
+		return err_set(e, ERR_INVALID, "driver '%s' cannot be updated", s->driver);
+	if (!path_is_clean(s->mount_point))
+		return err_set(e, ERR_INVALID, "the mount point is no absolute path");
+	if (s->n_options > STORAGE_OPTIONS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u options", STORAGE_OPTIONS_MAX);
+	return ephemeral_mount(s, s->mount_point, NULL, NULL, e);
 }
 
 static int bind_mount(const Grpc__Storage *s, const char *mount_point,

@@ -53,6 +53,12 @@ void storage_release(struct storage_table *t, const char *mount_point);
 /* The sandbox ends: newest first, whatever the counts say. */
 void storage_release_all(struct storage_table *t);
 
+/*
+ * Change the options of an `ephemeral` storage that is mounted (the options hold "remount"), or mount
+ * one that is not. ERR_INVALID for other drivers. Waits.
+ */
+int storage_update_ephemeral(const Grpc__Storage *s, struct err *e) must_check;
+
 unsigned storage_users(const struct storage_table *t, const char *mount_point);
 
 /*

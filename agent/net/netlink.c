@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What links.c, routes.c and neighbors.c share of libnl; see netlink.h. */
+#include "agent/net/netlink.h"
+
+#include <netlink/errno.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+#include "common/base/mem.h"
+
+int netlink_error(struct err *e, int code, const char *fmt, ...)
+{
+	auto_free char *what = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	what = xvasprintf(fmt, ap);
+	va_end(ap);
+	return err_set(e, ERR_INTERNAL, "%s: %s", what, nl_geterror(code));
+}
+
+struct nl_sock *netlink_open(struct err *e)
+{
+	auto_nl_sock struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+
+	if (r < 0) {
+		netlink_error(e, r, "open a netlink socket");
+		return NULL;
+	}
+	return take_ptr(sock);
+}
+
+struct nl_cache *netlink_links(struct nl_sock *sock, struct err *e)
+{
+	struct nl_cache *cache = NULL;
+	int r = rtnl_link_alloc_cache(sock, AF_UNSPEC, &cache);
+
+	if (r < 0) {
+		netlink_error(e, r, "list links");
+		return NULL;
+	}
+	return cache;
+}
+
+struct nl_addr *netlink_address(const struct ip_prefix *p)
+{
+	struct nl_addr *a = nl_addr_build(p->family, p->bytes, ip_size(p->family));
+
+	if (!a)
+		abort(); /* as xmalloc() does */
+	nl_addr_set_prefixlen(a, p->len);
+	return a;
+}
+
+int netlink_link_missing(struct err *e, const char *by, const char *value)
+{
+	return err_set(e, ERR_NOT_FOUND, "Link not found (%s: %s)", by, value);
+}
+
+int netlink_link_index(struct nl_cache *links, const char *name, struct err *e)
+{
+	int index = rtnl_link_name2i(links, name);
+
+	return index > 0 ? index : netlink_link_missing(e, "Name", name);
+}
