@@ -74,7 +74,7 @@ tests_fuzz_fuzz_uevent_LDADD = libdevice.a libbase.a
 
 tests_fuzz_fuzz_agent_request_SOURCES = tests/fuzz/fuzz_agent_request.c $(fuzz_main)
 tests_fuzz_fuzz_agent_request_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_agent_request_LDADD = libmessagejson.a $(AGENT_ARCHIVES) $(STAGE_LIBS) $(UV_LIBS) \
+tests_fuzz_fuzz_agent_request_LDADD = libmessagejson.a $(AGENT_ARCHIVES) $(STAGE_LIBS) $(NL_LIBS) $(UV_LIBS) \
 	$(DEVMAPPER_LIBS)
 
 tests_fuzz_fuzz_mount_options_SOURCES = tests/fuzz/fuzz_mount_options.c $(fuzz_main)

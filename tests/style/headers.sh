@@ -14,7 +14,7 @@ done
 # The dialect predefines linux as 1; the build takes that back, too.
 # shellcheck disable=SC2086
 ${CC:-cc} -std=gnu11 -Ulinux -w -fsyntax-only -D_GNU_SOURCE \
-	-I. -I"$build" -I"$build/proto/gen" -DHUSK_VERSION='""' -DHUSK_DATADIR='""' \
+	-I. -I"$build" -I"$build/proto/gen" $(pkg-config --cflags libnl-3.0) -DHUSK_VERSION='""' -DHUSK_DATADIR='""' \
 	-DHUSK_LIBEXECDIR='""' -DHUSK_SYSCONFDIR='""' -x c $headers || bad=1
 
 # The guard that a header has is its own, and it has one.
