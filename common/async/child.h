@@ -45,8 +45,9 @@ struct child_spec {
 };
 
 /*
- * The child has every signal at its default and none blocked. Returns when the exec has succeeded; a failed one (or a failed step before it) is reported here
- * and leaves nothing behind. Blocks for the time of a clone and exec only.
+ * The child has every signal at its default and none blocked. Returns when the exec has succeeded; a
+ * failed one (or a failed step before it) is reported here and leaves nothing behind. Blocks for the
+ * time of a clone and exec only.
  */
 struct child *child_spawn(const struct child_spec *spec, struct err *e) must_check;
 
