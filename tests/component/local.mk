@@ -28,6 +28,13 @@ tests_component_test_agent_SOURCES = tests/component/test_agent.c \
 tests_component_test_agent_LDADD = librpc.a libnet.a libasync.a libproto.a libprotogen.a \
 	libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 
+# The guest's network calls. Skips itself without root and ip(8).
+check_PROGRAMS += tests/component/test_agent_net
+TESTS += tests/component/test_agent_net
+tests_component_test_agent_net_SOURCES = tests/component/test_agent_net.c tests/component/assert.h
+tests_component_test_agent_net_LDADD = libagentnet.a libprotogen.a libbase.a $(NL_LIBS) \
+	$(PROTOBUF_C_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/component/test_cgroup
 TESTS += tests/component/test_cgroup
 tests_component_test_cgroup_SOURCES = tests/component/test_cgroup.c tests/component/assert.h
