@@ -55,7 +55,7 @@ husk_busybox_image() {
 	[ -s "$1" ] && [ "$1" -nt /bin/busybox ] && [ "$1" -nt tests/lib/oci-image ] && return
 	local dir=$HUSK_CACHE/busybox applet
 	rm -rf "$dir"
-	mkdir -p "$dir"/{bin,etc,tmp,root,var,usr/bin}
+	mkdir -p "$dir"/{bin,dev,etc,proc,root,run,sys,tmp,usr/bin,var}
 	chmod 1777 "$dir/tmp"
 	cp /bin/busybox "$dir/bin/busybox"
 	for applet in $("$dir/bin/busybox" --list); do
