@@ -11,7 +11,8 @@ import platform
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..", "tests", "fault")]
+sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..", "tests", "fault"),
+                os.path.join(HERE, "..", "tests", "guest")]
 
 import calls  # noqa: E402
 import cold_start  # noqa: E402
@@ -48,7 +49,7 @@ def measure(ct, table, options):
         cold_start.measure_phases(ct, options.repetitions)
         ct.write_husk_config(settings("serial"))
     if "memory" in want:
-        memory.measure(ct, table)
+        memory.measure(ct, os.path.dirname(os.path.abspath(options.programs)), table)
     if "calls" in want:
         calls.measure(ct, table, program, options.calls, options.execs, "serial port")
     if "kills" in want:

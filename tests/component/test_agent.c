@@ -124,7 +124,8 @@ static void exec_process(struct agent_run *run)
 	CHECK(run, agent_read_all(run, "ReadStdout", "c1", "e1", &out) == 0);
 	CHECK(run, agent_read_all(run, "ReadStderr", "c1", "e1", &err) == 0);
 	CHECK(run, agent_wait(run, "c1", "e1", &code) == 0 && code == 3);
-	CHECK(run, out.len > 8 && memmem(out.data, out.len, "sleep\000100", 9));
+	/* Of the container's init, which may still be the shell that becomes it. */
+	CHECK(run, out.len > 8 && memmem(out.data, out.len, "sleep", 5));
 	CHECK(run, TEXT_IS(err, "no\n"));
 	/* Forgotten once all of it was fetched, and its name is free again. */
 	CHECK_ERR(run, agent_wait(run, "c1", "e1", &code), ERR_NOT_FOUND, "Process not found");
