@@ -96,12 +96,29 @@ static int set_hotplug_timeout(struct agent_options *o, const char *value, struc
 	return 0;
 }
 
+static int set_debug_console(struct agent_options *o, const char *value, struct err *e)
+{
+	(void)value;
+	(void)e;
+	o->debug_console = true;
+	return 0;
+}
+
+static int set_debug_console_port(struct agent_options *o, const char *value, struct err *e)
+{
+	if (!num_u32(value, 10, &o->debug_console_port))
+		return err_set(e, ERR_INVALID, "'%s' is not a port", value);
+	return 0;
+}
+
 static const struct option_row {
 	const char *parameter; /* on the kernel command line; NULL: not there */
 	const char *argument;  /* of the program; NULL: not there */
 	int (*set)(struct agent_options *o, const char *value, struct err *e);
 } option_rows[] = {
 	{ "agent.container_pipe_size", NULL, set_pipe_size },
+	{ "agent.debug_console", NULL, set_debug_console },
+	{ "agent.debug_console_vport", NULL, set_debug_console_port },
 	{ "agent.hotplug_timeout", NULL, set_hotplug_timeout },
 	{ "agent.log", "--log-level", set_log_level },
 	{ "agent.server_addr", "--server-addr", set_server_addr },
@@ -137,13 +154,14 @@ int cmdline_parse(const char *line, struct agent_options *o, struct err *e)
 		if (!word)
 			return 0;
 		value = strchr(word, '=');
-		if (!value)
-			continue;
-		*value++ = '\0';
+		if (value)
+			*value++ = '\0';
 		for (size_t i = 0; i < ARRAY_LEN(option_rows); i++) {
 			const struct option_row *row = &option_rows[i];
 
+			/* Only flags stand without a value, and alone. */
 			if (row->parameter && strcmp(row->parameter, word) == 0 &&
+			    (value != NULL) != (row->set == set_debug_console) &&
 			    row->set(o, value, e) < 0)
 				return err_wrap(e, "kernel parameter %s", row->parameter);
 		}

@@ -2,6 +2,7 @@
 #ifndef HUSK_AGENT_CMDLINE_H
 #define HUSK_AGENT_CMDLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
@@ -18,6 +19,8 @@ struct agent_options {
 	enum log_level log_level;
 	uint32_t pipe_size; /* bytes, of a process's stdout and stderr */
 	uint32_t hotplug_timeout_s;
+	bool debug_console;          /* a shell for whoever connects; agent/console.h */
+	uint32_t debug_console_port; /* of vsock; 0: not there */
 };
 
 #define AGENT_SERVER_ADDR "vsock://-1:1024"

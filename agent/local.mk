@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	agent/cmdline.c agent/cmdline.h \
+	agent/console.c agent/console.h \
 	agent/container/container.c agent/container/container.h \
 	agent/container/create.c agent/container/create.h \
 	agent/container/host_devices.c agent/container/host_devices.h \

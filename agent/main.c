@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 
 #include "agent/cmdline.h"
+#include "agent/console.h"
 #include "agent/device/watch.h"
 #include "agent/init.h"
 #include "agent/modules.h"
@@ -173,6 +174,8 @@ static void run(void *arg)
 	fiber_group_start(&a->duties, "reaper", reaper_run,
 			  (void *)(intptr_t)take_fd(&a->child_signals));
 	fiber_group_start(&a->duties, "end signals", end_on_signal, a);
+	if (a->options.debug_console)
+		fiber_group_start(&a->duties, "debug console", console_serve, &a->options);
 	fiber_group_start(&a->duties, "server", listen_and_serve, a);
 	while (!a->sandbox.gone)
 		if (cond_wait(&a->sandbox.gone_changed, DEADLINE_NEVER, &e) < 0)

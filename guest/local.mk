@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make guest` makes the guest image below guest/image in the build tree; `make install` installs it
-# when it is there.
+# when it is there. GUEST_SHELL=/bin/busybox puts a static shell into it, for the debug console.
 EXTRA_DIST += guest/build-image guest/modules
 
 GUEST_IMAGE_DIR = guest/image
@@ -10,7 +10,7 @@ GUEST_CACHE     = $(abs_top_builddir)/guest/cache
 guest: husk-agent$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) guest && strip -o guest/husk-agent husk-agent$(EXEEXT) && \
 	$(srcdir)/guest/build-image --agent guest/husk-agent --output $(GUEST_IMAGE_DIR) \
-		--cache "$(GUEST_CACHE)"
+		--cache "$(GUEST_CACHE)" $(if $(GUEST_SHELL),--shell "$(GUEST_SHELL)")
 
 install-data-local: install-guest
 install-guest:

@@ -6,6 +6,24 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+int terminal_open(int *ret_master, int *ret_slave, struct err *e)
+{
+	auto_close int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int locked = 0;
+	int slave;
+
+	if (master < 0)
+		return err_sys(e, errno, "open /dev/ptmx");
+	if (ioctl(master, TIOCSPTLCK, &locked) < 0)
+		return err_sys(e, errno, "unlock the terminal");
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return err_sys(e, errno, "open the terminal's other side");
+	*ret_master = take_fd(&master);
+	*ret_slave = slave;
+	return 0;
+}
+
 int terminal_resize(int master, uint32_t rows, uint32_t columns, struct err *e)
 {
 	struct winsize size = {

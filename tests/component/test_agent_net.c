@@ -3,13 +3,16 @@
  * agent/net against the kernel, in a network namespace of its own with a pair of links. Skips itself
  * without root or without ip(8), which makes the links and is asked what became of them.
  */
+#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/net/net.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "tests/component/assert.h"
 
@@ -26,13 +29,26 @@
 static char *output_of(const char *command)
 {
 	static char text[PLENTY];
-	FILE *f = popen(command, "re");
-	size_t n;
+	ssize_t n;
+	int status;
+	int out[2];
+	pid_t pid;
 
-	assert_non_null(f);
-	n = fread(text, 1, sizeof(text) - 1, f);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(out[1], STDOUT_FILENO);
+		(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	(void)close(out[1]);
+	n = read_full(out[0], text, sizeof(text) - 1);
+	(void)close(out[0]);
+	assert_true(n >= 0);
 	text[n] = '\0';
-	assert_int_equal(pclose(f), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	return text;
 }
 

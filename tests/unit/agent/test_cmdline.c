@@ -63,6 +63,35 @@ static void test_kernel_command_line(void **state)
 	}
 }
 
+/* A flag has no value, and a port without the flag opens nothing. */
+static void test_debug_console(void **state)
+{
+	static const struct {
+		const char *line;
+		bool on;
+		uint32_t port;
+	} cases[] = {
+		{ "quiet", false, 0 },
+		{ "agent.debug_console", true, 0 },
+		{ "agent.debug_console quiet agent.debug_console_vport=1026", true, 1026 },
+		{ "agent.debug_console_vport=1026", false, 1026 },
+		{ "agent.debug_console=1", false, 0 },
+		{ "agent.log", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct agent_options o;
+		struct err e = ERR_INIT;
+
+		agent_options_init(&o);
+		assert_ok(cmdline_parse(cases[i].line, &o, &e), &e);
+		assert_int_equal(o.debug_console, cases[i].on);
+		assert_int_equal(o.debug_console_port, cases[i].port);
+		agent_options_done(&o);
+	}
+}
+
 static void test_arguments(void **state)
 {
 	static const struct {
@@ -114,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_command_line),
+		cmocka_unit_test(test_debug_console),
 		cmocka_unit_test(test_arguments),
 	};
 
