@@ -104,11 +104,21 @@ static int set_debug_console(struct agent_options *o, const char *value, struct 
 	return 0;
 }
 
-static int set_debug_console_port(struct agent_options *o, const char *value, struct err *e)
+static int set_port(uint32_t *port, const char *value, struct err *e)
 {
-	if (!num_u32(value, 10, &o->debug_console_port))
+	if (!num_u32(value, 10, port))
 		return err_set(e, ERR_INVALID, "'%s' is not a port", value);
 	return 0;
+}
+
+static int set_debug_console_port(struct agent_options *o, const char *value, struct err *e)
+{
+	return set_port(&o->debug_console_port, value, e);
+}
+
+static int set_log_port(struct agent_options *o, const char *value, struct err *e)
+{
+	return set_port(&o->log_port, value, e);
 }
 
 static const struct option_row {
@@ -121,6 +131,7 @@ static const struct option_row {
 	{ "agent.debug_console_vport", NULL, set_debug_console_port },
 	{ "agent.hotplug_timeout", NULL, set_hotplug_timeout },
 	{ "agent.log", "--log-level", set_log_level },
+	{ "agent.log_vport", NULL, set_log_port },
 	{ "agent.server_addr", "--server-addr", set_server_addr },
 	{ NULL, "--run-dir", set_run_dir },
 };

@@ -14,6 +14,7 @@ libagent_a_SOURCES = \
 	agent/guest/online.c agent/guest/online.h \
 	agent/guest/volume.c agent/guest/volume.h \
 	agent/init.c agent/init.h \
+	agent/log_port.c agent/log_port.h \
 	agent/modules.c agent/modules.h \
 	agent/mount/mount.c agent/mount/mount.h \
 	agent/mount/options.c agent/mount/options.h \

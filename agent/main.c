@@ -19,6 +19,7 @@
 #include "agent/console.h"
 #include "agent/device/watch.h"
 #include "agent/init.h"
+#include "agent/log_port.h"
 #include "agent/modules.h"
 #include "agent/process/reaper.h"
 #include "agent/process/stage.h"
@@ -174,6 +175,8 @@ static void run(void *arg)
 	fiber_group_start(&a->duties, "reaper", reaper_run,
 			  (void *)(intptr_t)take_fd(&a->child_signals));
 	fiber_group_start(&a->duties, "end signals", end_on_signal, a);
+	if (a->options.log_port > 0)
+		fiber_group_start(&a->duties, "log port", log_port_serve, &a->options);
 	if (a->options.debug_console)
 		fiber_group_start(&a->duties, "debug console", console_serve, &a->options);
 	fiber_group_start(&a->duties, "server", listen_and_serve, a);

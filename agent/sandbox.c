@@ -12,6 +12,7 @@
 
 #include "agent/container/container.h"
 #include "agent/device/watch.h"
+#include "agent/guest/command.h"
 #include "agent/mount/mount.h"
 #include "common/base/fd.h"
 #include "common/base/id.h"
@@ -19,11 +20,14 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
-#define SANDBOX_STORAGES_MAX 128u
-#define DNS_LINES_MAX        64u
-#define RESOLV_CONF          "/etc/resolv.conf"
-#define MOUNTINFO_MAX        (4u << 20)
-#define HOSTNAME_MAX         64u /* HOST_NAME_MAX of Linux */
+#define SANDBOX_STORAGES_MAX  128u
+#define DNS_LINES_MAX         64u
+#define RESOLV_CONF           "/etc/resolv.conf"
+#define MOUNTINFO_MAX         (4u << 20)
+#define KERNEL_MODULES_MAX    64u
+#define MODULE_PARAMETERS_MAX 64u
+#define MODPROBE_MS           20000
+#define HOSTNAME_MAX          64u /* HOST_NAME_MAX of Linux */
 
 /*
  * The root of a mount namespace is its own parent and refuses pivot_root(2); as PID 1 we are not on
@@ -204,9 +208,38 @@ static int check_request(const Grpc__CreateSandboxRequest *req, struct err *e)
 	if (req->n_dns > DNS_LINES_MAX)
 		return err_set(e, ERR_EXHAUSTED, "more than %u lines of resolv.conf",
 			       DNS_LINES_MAX);
-	if (req->n_kernel_modules > 0)
-		return err_set(e, ERR_UNSUPPORTED,
-			       "loading kernel modules on request is not implemented");
+	if (req->n_kernel_modules > KERNEL_MODULES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u kernel modules", KERNEL_MODULES_MAX);
+	for (size_t i = 0; i < req->n_kernel_modules; i++) {
+		const Grpc__KernelModule *m = req->kernel_modules[i];
+
+		if (m->name[0] == '\0' || m->name[0] == '-' || strchr(m->name, '/'))
+			return err_set(e, ERR_INVALID, "'%s' is no name of a kernel module",
+				       m->name);
+		if (m->n_parameters > MODULE_PARAMETERS_MAX)
+			return err_set(e, ERR_EXHAUSTED,
+				       "kernel module %s: more than %u parameters", m->name,
+				       MODULE_PARAMETERS_MAX);
+	}
+	return 0;
+}
+
+/* Loaded modules stay: another user of the guest may have come to need them. */
+static int load_modules(const Grpc__CreateSandboxRequest *req, struct err *e)
+{
+	auto_free char *program = req->n_kernel_modules > 0 ? command_find("modprobe", e) : NULL;
+
+	if (req->n_kernel_modules > 0 && !program)
+		return err_wrap(e, "load kernel module %s", req->kernel_modules[0]->name);
+	for (size_t i = 0; i < req->n_kernel_modules; i++) {
+		const Grpc__KernelModule *m = req->kernel_modules[i];
+		const char *argv[MODULE_PARAMETERS_MAX + 5] = { program, "-v", "--", m->name };
+
+		for (size_t k = 0; k < m->n_parameters; k++)
+			argv[4 + k] = m->parameters[k];
+		if (command_run(argv, "", 0, deadline_in_ms(MODPROBE_MS), NULL, NULL, e) < 0)
+			return err_wrap(e, "load kernel module %s", m->name);
+	}
 	return 0;
 }
 
@@ -214,7 +247,7 @@ static int start(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, stru
 {
 	auto_undo struct undo u = UNDO_INIT;
 
-	if (run_dir_make(sb->options->run_dir, e) < 0)
+	if (run_dir_make(sb->options->run_dir, e) < 0 || load_modules(req, e) < 0)
 		return -1;
 	undo_push(&u, "sandbox namespaces", close_namespaces, sb);
 	if (make_namespaces(sb, e) < 0)
