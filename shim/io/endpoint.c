@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/async/fiber.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
 #define OUTPUT_FIFO_SIZE (1 << 20) /* bytes: what the kernel gives without privileges, pipe(7) */
+#define CLIENT_WAIT_MS   1000
+#define CLIENT_POLL_MS   2
 
 static int take_into_endpoint(int *fd, int *keep, struct endpoint *ret, struct err *e)
 {
@@ -29,15 +32,42 @@ static int is_fifo(int fd)
 	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
-int endpoint_open_output(const char *path, struct endpoint *ret, struct err *e)
+/*
+ * A client opens its end in the background and may not have got there yet. What a short-lived process
+ * writes into a fifo that nobody else has opened is gone when we close it, so the client is waited
+ * for; one that does not come in time has detached. -1 with errno ENXIO then.
+ */
+static int open_for_writing(const char *path, struct deadline d)
 {
-	/* A fifo opened for reading first never blocks, nor does then the end for writing. */
-	auto_close int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	auto_close int writer = -1;
+	struct deadline limit = deadline_min(d, deadline_in_ms(CLIENT_WAIT_MS));
+	struct err cancelled = ERR_INIT;
 
+	for (;;) {
+		int fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+		if (fd >= 0 || errno != ENXIO || deadline_passed(limit))
+			return fd;
+		if (fiber_sleep_ms(CLIENT_POLL_MS, &cancelled) < 0) {
+			fiber_cancel_again();
+			errno = ENXIO;
+			return -1;
+		}
+	}
+}
+
+int endpoint_open_output(const char *path, struct deadline d, struct endpoint *ret, struct err *e)
+{
+	auto_close int writer = open_for_writing(path, d);
+	auto_close int reader = -1;
+
+	if (writer < 0 && errno != ENXIO)
+		return err_sys(e, errno, "open '%s'", path);
+	/* A fifo opened for reading first never blocks, nor does then the end for writing. */
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (reader < 0)
 		return err_sys(e, errno, "open '%s'", path);
-	writer = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (writer < 0)
+		writer = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (writer < 0)
 		return err_sys(e, errno, "open '%s' for writing", path);
 	if (is_fifo(reader)) {

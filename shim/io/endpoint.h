@@ -18,8 +18,12 @@ struct endpoint {
 };
 #define ENDPOINT_NONE ((struct endpoint){ .io = NULL, .keep = -1 })
 
-/* Neither waits for a client. What is no fifo is opened as the file it is (outputs append). */
-int endpoint_open_output(const char *path, struct endpoint *ret, struct err *e) must_check;
+/*
+ * What is no fifo is opened as the file it is (outputs append). An output waits a second at the most
+ * for a client that reads it, and goes on without one; an input does not wait.
+ */
+int endpoint_open_output(const char *path, struct deadline d, struct endpoint *ret, struct err *e)
+	must_check;
 int endpoint_open_input(const char *path, struct endpoint *ret, struct err *e) must_check;
 
 /* Append to a file, made with mode 0644 (its directories 0755) if it is not there. */

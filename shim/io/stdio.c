@@ -56,7 +56,7 @@ static int open_outputs(struct stdio *s, const struct stdio_params *p, struct de
 	default:
 		break;
 	}
-	if (*p->stdout_uri && endpoint_open_output(uri.path, &s->out.to, e) < 0)
+	if (*p->stdout_uri && endpoint_open_output(uri.path, d, &s->out.to, e) < 0)
 		return -1;
 	if (!s->has_stderr || !*p->stderr_uri)
 		return 0;
@@ -65,7 +65,7 @@ static int open_outputs(struct stdio *s, const struct stdio_params *p, struct de
 	if (err_uri.scheme != URI_FIFO)
 		return err_set(e, ERR_INVALID, "stderr '%.200s' is no fifo as stdout is",
 			       p->stderr_uri);
-	return endpoint_open_output(err_uri.path, &s->err.to, e);
+	return endpoint_open_output(err_uri.path, d, &s->err.to, e);
 }
 
 int stdio_open(const struct stdio_params *p, struct deadline d, struct stdio **ret, struct err *e)

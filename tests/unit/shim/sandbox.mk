@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
+	tests/unit/shim/test_endpoint \
 	tests/unit/shim/test_host_cgroup \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_sandbox \
@@ -35,3 +36,6 @@ tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
 tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) $(sandbox_test_common)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
 	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr
+
+tests_unit_shim_test_endpoint_SOURCES = tests/unit/shim/test_endpoint.c
+tests_unit_shim_test_endpoint_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
