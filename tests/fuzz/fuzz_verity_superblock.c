@@ -18,10 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(sb, data, size < sizeof(sb) ? size : sizeof(sb));
 	memset(p.root_hash, 'a', 64);
-	if (verity_superblock_parse(sb, &p, &e) < 0)
-		return e.code == ERR_NONE ? abort(), 0 : 0;
-	if (verity_params_check(&p, &e) < 0)
-		return e.code == ERR_NONE ? abort(), 0 : 0;
+	if (verity_superblock_parse(sb, &p, &e) < 0 || verity_params_check(&p, &e) < 0) {
+		if (e.code == ERR_NONE)
+			abort();
+		return 0;
+	}
 	table = verity_table(&p, "1:2");
 	if (verity_sectors(&p) * 512 > p.hash_offset || strpbrk(table, "\t\n"))
 		abort();
