@@ -370,11 +370,11 @@ static void makes_the_root_readonly(void **state)
 {
 	(void)state;
 	run.root.readonly = 1;
-	run.process.cwd = lit("/work/dir"); /* made before */
+	run.process.cwd = lit("/desk/dir"); /* made before */
 	stage_run_all_caps(&run);
 	assert_string_equal(output_of("pwd; (echo x >/new) 2>/dev/null || echo ro; echo >/dev/x && "
 				      "echo dev"),
-			    "/work/dir\nro\ndev\n");
+			    "/desk/dir\nro\ndev\n");
 }
 
 static void leaves_nothing_of_the_guest_mounted(void **state)
