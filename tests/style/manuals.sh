@@ -19,7 +19,7 @@ for page in docs/man/*.[158]; do
 	done | grep . && bad=1
 done
 
-for program in $(sed -nE 's/^(bin|libexec)_PROGRAMS \+= (.*)/\2/p' ./*/local.mk); do
+for program in $(sed -nE 's/^(bin|pkglibexec)_PROGRAMS \+= (.*)/\2/p' ./*/local.mk); do
 	[ -n "$(find docs/man -name "${program##*/}.[158]")" ] ||
 		complain "${program##*/}: has no manual page"
 done
