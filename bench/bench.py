@@ -39,8 +39,8 @@ def machine():
 
 
 def measure(ct, table, options):
-    # Raw over the serial port went through the debug console's port, which the agent now serves itself: until
-    # there is another port for it, that section runs only when it is asked for.
+    # Raw over the serial port goes through the debug console's port and gets no byte there since the agent serves
+    # it. Until there is another port, that section runs only when asked for; its promise is not kept.
     want = options.only or [s for s in SECTIONS if s != "stdout"]
     program = f"{options.programs}/shim_bench"
     if "cold" in want:
