@@ -10,7 +10,7 @@ libhypervisor_a_SOURCES = \
 	hypervisor/console.c hypervisor/console.h \
 	hypervisor/driver.h \
 	hypervisor/fake/driver.c \
-	hypervisor/hypervisor.c hypervisor/hypervisor.h \
+	hypervisor/hypervisor.c hypervisor/hypervisor.h hypervisor/device.h \
 	hypervisor/process.c hypervisor/process.h \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
 	hypervisor/qemu/driver.c \

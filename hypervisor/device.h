@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_HYPERVISOR_DEVICE_H
+#define HUSK_HYPERVISOR_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/async/deadline.h"
+#include "common/base/err.h"
+
+/*
+ * Devices of a running VM: plugged in, named the way the agent finds them, taken out again.
+ *
+ * A device belongs to its VM: what is still plugged in when the VM ends goes with it. Plugging is
+ * all or nothing; an error is that of the step that failed, with everything before it taken back.
+ */
+
+struct hv;
+struct hv_device;
+
+enum hv_device_kind {
+	HV_DEVICE_DISK,
+	HV_DEVICE_NIC,
+	HV_DEVICE_VFIO,
+	HV_DEVICE_VHOST_USER,
+};
+
+/* A stretch of a regular file or block device. */
+struct hv_extent {
+	int fd;           /* borrowed; opened as hv_disk.read_only and .direct say */
+	const char *name; /* for messages: its path */
+	uint64_t offset;  /* bytes, a multiple of 512 */
+	uint64_t
+		length; /* bytes; what lies behind the end of the file reads as zeros. One extent may
+			     say 0: all of it */
+};
+
+struct hv_disk {
+	/*
+	 * One: the disk is that file, as it is. Several, for drivers with HV_CAP_DISK_CONCAT: they
+	 * follow each other on one read-only disk, each rounded up to 512 bytes.
+	 */
+	const struct hv_extent *extents;
+	size_t n_extents;
+	bool read_only;
+	bool shared;  /* others may have the file open too: no lock; read-only disks alone */
+	bool direct;  /* past the host's page cache; the descriptors were opened with O_DIRECT */
+	bool discard; /* what the guest frees is freed in the file */
+};
+
+/*
+ * Plug a disk into the configured kind of controller. Returns when the VMM has it: the guest finds it
+ * a little later, which is the agent's to wait for. ERR_EXHAUSTED: no slot is free.
+ */
+int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
+		 struct hv_device **ret, struct err *e) must_check;
+
+/* As Storage.driver and Storage.source (or Device.type and .id) name it to the agent; borrowed. */
+const char *hv_device_driver(const struct hv_device *dev);  /* "blk", "scsi" */
+const char *hv_device_address(const struct hv_device *dev); /* PCI path "02/00", SCSI "0:1" */
+
+/*
+ * Take it out: ask the guest, wait for its consent (10 s at most), then free what the VMM held for
+ * it. After success `dev` is gone. After an error it may be tried again; a dead VM is a success.
+ * ERR_UNSUPPORTED, at once, for kinds that cannot be unplugged.
+ */
+int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct err *e) must_check;
+
+#endif
