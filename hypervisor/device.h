@@ -12,8 +12,10 @@
 /*
  * Devices of a running VM: plugged in, named the way the agent finds them, taken out again.
  *
- * A device belongs to its VM: what is still plugged in when the VM ends goes with it. Plugging is
- * all or nothing; an error is that of the step that failed, with everything before it taken back.
+ * A device belongs to its VM: what is still plugged in when the VM ends goes with it, without a
+ * wait; the handle stays valid until hv_unplug() or hv_free(). Plugging is all or nothing; an error
+ * is that of the step that failed, with everything before it taken back. Any fiber may plug and
+ * unplug at any time after hv_start().
  */
 
 struct hv;
@@ -24,34 +26,38 @@ enum hv_device_kind {
 	HV_DEVICE_NIC,
 	HV_DEVICE_VFIO,
 	HV_DEVICE_VHOST_USER,
+	HV_DEVICE_KINDS, /* how many there are */
 };
 
-/* A stretch of a regular file or block device. */
+/*
+ * A stretch of a regular file or block device. What lies behind the end of the file reads as zeros;
+ * a length of 0 is all from the offset on.
+ */
 struct hv_extent {
 	int fd;           /* borrowed; opened as hv_disk.read_only and .direct say */
 	const char *name; /* for messages: its path */
 	uint64_t offset;  /* bytes, a multiple of 512 */
-	uint64_t
-		length; /* bytes; what lies behind the end of the file reads as zeros. One extent may
-			     say 0: all of it */
+	uint64_t length;  /* bytes */
 };
 
 struct hv_disk {
 	/*
-	 * One: the disk is that file, as it is. Several, for drivers with HV_CAP_DISK_CONCAT: they
-	 * follow each other on one read-only disk, each rounded up to 512 bytes.
+	 * One that is a whole file: the disk is that file, as it is. Others, for drivers with
+	 * HV_CAP_DISK_CONCAT: they follow each other on one read-only disk, each rounded up to 512
+	 * bytes.
 	 */
 	const struct hv_extent *extents;
 	size_t n_extents;
 	bool read_only;
 	bool shared;  /* others may have the file open too: no lock; read-only disks alone */
-	bool direct;  /* past the host's page cache; the descriptors were opened with O_DIRECT */
+	bool direct;  /* past the host's page cache; a whole file was opened with O_DIRECT */
 	bool discard; /* what the guest frees is freed in the file */
 };
 
 /*
  * Plug a disk into the configured kind of controller. Returns when the VMM has it: the guest finds it
- * a little later, which is the agent's to wait for. ERR_EXHAUSTED: no slot is free.
+ * a little later, which is the agent's to wait for. ERR_UNSUPPORTED: the driver cannot;
+ * ERR_EXHAUSTED: no slot is free.
  */
 int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		 struct hv_device **ret, struct err *e) must_check;

@@ -8,6 +8,18 @@
 
 /* What the drivers and the generic part share. Not for anybody outside hypervisor/. */
 
+/* The first member of what a driver keeps of a device. */
+struct hv_device {
+	enum hv_device_kind kind;
+	const char *driver; /* a literal */
+	char *address;
+	bool unplugging; /* a call is under way */
+	struct hv_device *next;
+
+	/* Frees what the driver keeps of it, `address` apart. Asks nobody, needs no driver. */
+	void (*free)(struct hv_device *dev);
+};
+
 struct hv {
 	const struct hv_ops *ops;
 	struct hv_spec spec; /* with strings of its own */
@@ -16,6 +28,10 @@ struct hv {
 	struct hv_process *processes; /* VMM and helpers, newest first; owned by the undo stack */
 	pid_t vmm_pid;                /* of one of them; stays after its end */
 	struct console console;       /* the guest's */
+
+	struct hv_device *devices; /* plugged in, newest first */
+	size_t device_calls;       /* plugging and unplugging under way */
+	struct cond device_idle;   /* the last of them ended */
 
 	bool dead;
 	struct err why;   /* once dead */
@@ -33,6 +49,18 @@ extern const struct hv_ops hv_fake_ops;
 /* The machine is as good as gone. The first reason stays. */
 void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Is this error that of a machine that has died? One that met a closed connection is often the first
+ * to know; waits a moment for the news.
+ */
+bool hv_died(struct hv *hv, const struct err *e) must_check;
+
+/* Until no fiber is in a call about a device any more; the driver has seen to it that they return. */
+void hv_wait_device_calls(struct hv *hv);
+
+/* For hv_free(): what is still plugged in. */
+void hv_free_devices(struct hv *hv);
 
 /* "<run_dir>/<name>", for free(). */
 char *hv_run_path(const struct hv *hv, const char *name) must_check;

@@ -97,17 +97,22 @@ static int run_steps(struct hv *hv, struct deadline d, struct err *e)
 	return 0;
 }
 
-/* A step that met a closed connection is often the first to know; the reason follows at once. */
-static void explain(struct hv *hv, struct err *e)
+bool hv_died(struct hv *hv, const struct err *e)
 {
 	struct deadline limit = deadline_in_ms(DEATH_RATTLE_MS);
 	struct err ignored = ERR_INIT;
-	const char *words;
 
 	while (e->code == ERR_UNAVAILABLE && !hv->dead && hv->processes &&
 	       cond_wait(&hv->died, limit, &ignored) == 0)
 		continue;
-	if (hv->dead)
+	return hv->dead;
+}
+
+static void explain(struct hv *hv, struct err *e)
+{
+	const char *words;
+
+	if (hv_died(hv, e))
 		(void)err_append(e, "%s", hv->why.text);
 	words = hv_last_words(hv);
 	if (*words != '\0')
@@ -153,6 +158,7 @@ void hv_free(struct hv *hv)
 	if (!hv)
 		return;
 	hv_stop(hv);
+	hv_free_devices(hv);
 	console_done(&hv->console);
 	buf_done(&hv->last_words);
 	free((char *)(uintptr_t)hv->spec.id);

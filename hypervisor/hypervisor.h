@@ -10,6 +10,7 @@
 #include "common/base/undo.h"
 #include "common/net/transport.h"
 #include "config/config.h"
+#include "hypervisor/device.h"
 
 /*
  * One virtual machine, whatever runs it. Drivers are rows of one table, found by the name used in
@@ -23,6 +24,7 @@ enum hv_cap {
 	HV_CAP_DISK_HOTPLUG = 1 << 1,
 	HV_CAP_NET_HOTPLUG = 1 << 2,
 	HV_CAP_PAUSE = 1 << 3,
+	HV_CAP_DISK_CONCAT = 1 << 4, /* one disk of several extents, see hypervisor/device.h */
 };
 
 struct hv_spec {
@@ -46,6 +48,9 @@ struct hv_spec {
 /*
  * What one VMM has to be able to do. Each function that acquires something pushes the opposite on
  * `u` before it returns, also when it fails further down; the caller runs or keeps the stack.
+ *
+ * plug and unplug are as hypervisor/device.h says, but the generic part has checked what it can and
+ * frees the device. NULL: this one cannot.
  */
 struct hv_ops {
 	const char *name; /* as in the configuration: [hypervisor.<name>] */
@@ -54,6 +59,11 @@ struct hv_ops {
 	int (*launch)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
 	int (*connect)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
 	int (*boot)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
+
+	int (*plug_disk)(struct hv *hv, const struct hv_disk *disk, struct deadline d,
+			 struct hv_device **ret, struct err *e);
+	int (*unplug[HV_DEVICE_KINDS])(struct hv *hv, struct hv_device *dev, struct deadline d,
+				       struct err *e);
 };
 
 /* NULL and ERR_INVALID that lists the drivers there are; a planned one says that it is not there yet. */

@@ -8,9 +8,10 @@ libhypervisor_a_SOURCES = \
 	hypervisor/clh/driver.c \
 	hypervisor/confine.c hypervisor/confine.h \
 	hypervisor/console.c hypervisor/console.h \
+	hypervisor/device.c hypervisor/device.h \
 	hypervisor/driver.h \
 	hypervisor/fake/driver.c \
-	hypervisor/hypervisor.c hypervisor/hypervisor.h hypervisor/device.h \
+	hypervisor/hypervisor.c hypervisor/hypervisor.h \
 	hypervisor/process.c hypervisor/process.h \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
 	hypervisor/qemu/driver.c \
