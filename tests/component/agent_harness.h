@@ -48,6 +48,22 @@ typedef void (*agent_test_fn)(struct agent_run *run);
 /* In a loop of its own: start an agent, create a sandbox, run `fn`, end both, look what is left. */
 void agent_test(agent_test_fn fn);
 
+/* test_<name>() for cmocka, which runs <name>() so; for a program with tests/lib/test.h. */
+#define AGENT_TEST(name)                                  \
+	static void test_##name(void **state)             \
+	{                                                 \
+		int before = agent_failures;              \
+		(void)state;                              \
+		agent_test(name);                         \
+		assert_int_equal(agent_failures, before); \
+	}
+
+#define AGENT_SKIPPED 77 /* of automake's test driver */
+/* Says why the tests cannot run here, if they cannot. */
+bool agent_tests_skipped(void);
+
+#define TEXT_IS(buf, text) ((buf).len == strlen(text) && memcmp((buf).data, text, (buf).len) == 0)
+
 #define SECONDS(n) deadline_in_ms((n)*1000LL)
 
 int agent_call(struct agent_run *run, const char *method, const void *req, void *ret_resp);

@@ -7,26 +7,39 @@ STAGE_TEST_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_TESTS = \
 	tests/component/test_stage \
+	tests/component/test_stage_confine \
 	tests/component/test_stage_exec \
-	tests/component/test_stage_hostile
+	tests/component/test_stage_hostile \
+	tests/component/test_stage_mounts
 STAGE_HARNESS = tests/component/assert.h \
 	tests/component/stage_harness.c tests/component/stage_harness.h
 check_PROGRAMS += $(STAGE_TESTS)
 TESTS += $(STAGE_TESTS)
-tests_component_test_stage_SOURCES = tests/component/test_stage.c $(STAGE_HARNESS)
+STAGE_CASE = $(STAGE_HARNESS) tests/component/stage_case.c tests/component/stage_case.h
+tests_component_test_stage_SOURCES = tests/component/test_stage.c $(STAGE_CASE)
 tests_component_test_stage_LDADD = $(STAGE_TEST_LIBS)
+tests_component_test_stage_confine_SOURCES = tests/component/test_stage_confine.c $(STAGE_CASE)
+tests_component_test_stage_confine_LDADD = $(STAGE_TEST_LIBS)
+tests_component_test_stage_mounts_SOURCES = tests/component/test_stage_mounts.c $(STAGE_CASE)
+tests_component_test_stage_mounts_LDADD = $(STAGE_TEST_LIBS)
 tests_component_test_stage_exec_SOURCES = tests/component/test_stage_exec.c $(STAGE_HARNESS)
 tests_component_test_stage_exec_LDADD = $(STAGE_TEST_LIBS)
 tests_component_test_stage_hostile_SOURCES = tests/component/test_stage_hostile.c $(STAGE_HARNESS)
 tests_component_test_stage_hostile_LDADD = $(STAGE_TEST_LIBS)
 
 # The agent as a process, over a unix socket. Skips itself without root.
-check_PROGRAMS += tests/component/test_agent
-TESTS += tests/component/test_agent
-tests_component_test_agent_SOURCES = tests/component/test_agent.c \
-	tests/component/agent_harness.c tests/component/agent_harness.h
-tests_component_test_agent_LDADD = librpc.a libnet.a libasync.a libproto.a libprotogen.a \
-	libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
+AGENT_PROCESS_TESTS = \
+	tests/component/test_agent \
+	tests/component/test_agent_streams
+check_PROGRAMS += $(AGENT_PROCESS_TESTS)
+TESTS += $(AGENT_PROCESS_TESTS)
+agent_harness = tests/component/agent_harness.c tests/component/agent_harness.h
+agent_harness_libs = librpc.a libnet.a libasync.a libproto.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) \
+	$(UV_LIBS) $(CMOCKA_LIBS)
+tests_component_test_agent_SOURCES = tests/component/test_agent.c $(agent_harness)
+tests_component_test_agent_LDADD = $(agent_harness_libs)
+tests_component_test_agent_streams_SOURCES = tests/component/test_agent_streams.c $(agent_harness)
+tests_component_test_agent_streams_LDADD = $(agent_harness_libs)
 
 # The guest's network calls. Skips itself without root and ip(8).
 check_PROGRAMS += tests/component/test_agent_net
