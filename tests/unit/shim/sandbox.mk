@@ -4,6 +4,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_endpoint \
 	tests/unit/shim/test_host_cgroup \
 	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
@@ -20,6 +21,9 @@ tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(san
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_rootfs_plan_SOURCES = tests/unit/shim/test_rootfs_plan.c
+tests_unit_shim_test_rootfs_plan_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c
 tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
