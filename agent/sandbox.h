@@ -6,6 +6,7 @@
 
 #include "agent.pb-c.h"
 #include "agent/cmdline.h"
+#include "agent/container/guest_hooks.h"
 #include "agent/storage/storage.h"
 #include "common/async/fiber.h"
 #include "common/base/err.h"
@@ -36,6 +37,7 @@ struct sandbox {
 	int ipc_ns, uts_ns;   /* joined by every container; -1: no sandbox yet */
 	int pid_ns;           /* of the first container's init, for those that share it; -1: none */
 	struct undo teardown; /* what CreateSandbox acquired */
+	struct guest_hooks guest_hooks;
 	struct storage_table storages;
 	struct device_watch *devices; /* of the guest, as they come and go */
 	struct container *containers; /* uthash, by id; container.c keeps it */
