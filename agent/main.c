@@ -17,6 +17,7 @@
 
 #include "agent/cmdline.h"
 #include "agent/console.h"
+#include "agent/container/pod_init.h"
 #include "agent/device/watch.h"
 #include "agent/init.h"
 #include "agent/log_port.h"
@@ -286,6 +287,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "stage") == 0)
 		return stage_main();
+	if (argc == 3 && strcmp(argv[1], POD_INIT_COMMAND) == 0)
+		pod_init_main(argv[2]);
 	agent_options_init(&agent.options);
 	if (agent.is_init) {
 		/*

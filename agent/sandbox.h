@@ -6,7 +6,6 @@
 
 #include "agent.pb-c.h"
 #include "agent/cmdline.h"
-#include "agent/container/guest_hooks.h"
 #include "agent/storage/storage.h"
 #include "common/async/fiber.h"
 #include "common/base/err.h"
@@ -16,6 +15,7 @@
  * What the agent knows: the one sandbox it is there for, with its containers, storages and shared
  * namespaces. All of it stays when a connection is lost; a host may come back and go on.
  */
+struct child;
 struct container;
 
 #define SANDBOX_CONTAINERS_MAX 1024u
@@ -34,10 +34,10 @@ struct sandbox {
 	bool no_pivot; /* "/" is the root of the mount namespace: it cannot be pivoted away from */
 	enum sandbox_state state;
 	char *id, *hostname;
-	int ipc_ns, uts_ns;   /* joined by every container; -1: no sandbox yet */
-	int pid_ns;           /* of the first container's init, for those that share it; -1: none */
-	struct undo teardown; /* what CreateSandbox acquired */
-	struct guest_hooks guest_hooks;
+	int ipc_ns, uts_ns;     /* joined by every container; -1: no sandbox yet */
+	int pid_ns;             /* for the containers that share one; -1: none. namespace_set.h */
+	struct child *pod_init; /* NULL: none, see container/pod_init.h */
+	struct undo teardown;   /* what CreateSandbox acquired */
 	struct storage_table storages;
 	struct device_watch *devices; /* of the guest, as they come and go */
 	struct container *containers; /* uthash, by id; container.c keeps it */

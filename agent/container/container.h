@@ -40,7 +40,6 @@ struct container {
 	struct cgroup *cgroup; /* NULL on a machine without the unified hierarchy */
 	uint8_t *spec;         /* packed Grpc__Spec: an exec gets its seccomp filter from it */
 	size_t spec_len;
-	bool has_hooks;  /* that the agent runs: prestart, poststart or poststop */
 	char **pci_map;  /* of passed through devices: "<host's address>=<guest's>" */
 	char **storages; /* mount points, in the order they were added */
 	struct process *init;
@@ -48,6 +47,7 @@ struct container {
 	struct process_namespace ns[CONTAINER_NAMESPACES_MAX]; /* of the init, for execs */
 	size_t n_ns;
 	int pid_ns;
+	bool in_pod;       /* one of a pod's, which is not its pause container */
 	bool lends_pid_ns; /* the sandbox's shared one is this container's */
 	bool shares_pid_ns;
 	struct io *oom_watch;

@@ -10,7 +10,6 @@
 #include <utlist.h>
 
 #include "agent/container/host_devices.h"
-#include "agent/container/lifecycle_hooks.h"
 #include "agent/container/namespace_set.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/layers.h"
@@ -25,6 +24,10 @@
 #define ARGUMENTS_MAX 16384u /* words, of arguments and of the environment */
 
 #define CGROUP_REMOVE_MS 10000
+
+/* Which part of a pod the host makes (agent-protocol.md 3.5). */
+#define CONTAINER_TYPE_KEY "io.katacontainers.pkg.oci.container_type"
+#define CONTAINER_TYPE_POD "pod_container"
 
 int process_check(const Grpc__Process *process, struct err *e)
 {
@@ -216,29 +219,6 @@ static void undo_namespaces(void *arg)
 	namespaces_forget(arg);
 }
 
-static void undo_hooks(void *arg)
-{
-	hooks_run_poststop(arg);
-}
-
-/* All that rewrites it has been here. Whatever fails from now on, the poststop hooks run. */
-static void keep_spec(struct container *c, const Grpc__Spec *spec)
-{
-	const Grpc__Hooks *h = spec->hooks;
-
-	c->spec_len = grpc__spec__get_packed_size(spec);
-	c->spec = xmalloc(c->spec_len + 1);
-	(void)grpc__spec__pack(spec, c->spec);
-	c->has_hooks = h && (h->n_prestart > 0 || h->n_poststart > 0 || h->n_poststop > 0);
-	if (c->has_hooks)
-		undo_push(&c->teardown, "poststop hooks", undo_hooks, c);
-}
-
-static int run_prestart(void *arg, pid_t pid, struct deadline d, struct err *e)
-{
-	return hooks_run_prestart(arg, pid, d, e);
-}
-
 static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
 		       struct deadline d, struct err *e)
 {
@@ -251,7 +231,6 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.rootfs = c->rootfs,
 		.no_pivot = c->sandbox->no_pivot,
 		.pipe_size = c->sandbox->options->pipe_size,
-		.prestart = run_prestart,
 		.on_exit = container_on_exit,
 		.on_done = container_on_done,
 		.arg = c,
@@ -279,6 +258,13 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	return r;
 }
 
+static void keep_spec(struct container *c, const Grpc__Spec *spec)
+{
+	c->spec_len = grpc__spec__get_packed_size(spec);
+	c->spec = xmalloc(c->spec_len + 1);
+	(void)grpc__spec__pack(spec, c->spec);
+}
+
 static int build(struct container *c, const Grpc__CreateContainerRequest *req, struct deadline d,
 		 struct err *e)
 {
@@ -294,9 +280,18 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 		return -1;
 	if (make_cgroup(c, req->oci->linux, e) < 0)
 		return -1;
-	guest_hooks_append(&c->sandbox->guest_hooks, req->oci);
+	if (launch_init(c, req, d, e) < 0)
+		return -1;
 	keep_spec(c, req->oci);
-	return launch_init(c, req, d, e);
+	return 0;
+}
+
+static bool is_in_pod(const Grpc__Spec *spec)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		if (strcmp(spec->annotations[i]->key, CONTAINER_TYPE_KEY) == 0)
+			return strcmp(spec->annotations[i]->value, CONTAINER_TYPE_POD) == 0;
+	return false;
 }
 
 int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req, struct deadline d,
@@ -312,6 +307,7 @@ int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req
 	c->refs = 1;
 	c->state = CONTAINER_CREATING;
 	c->pid_ns = -1;
+	c->in_pod = is_in_pod(req->oci);
 	(void)snprintf(c->id, sizeof(c->id), "%s", req->container_id);
 	HASH_ADD_STR(sb->containers, id, c);
 	undo_push(&c->teardown, "container", undo_table, c);

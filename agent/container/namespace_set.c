@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/container/namespaces.h"
+#include "agent/container/pod_init.h"
 #include "common/base/mem.h"
 
 /* The stage's word for a kind, and its file in /proc/PID/ns. */
@@ -73,10 +74,12 @@ static int choose_one(struct namespace_set *s, const struct sandbox *sb,
 
 static int choose_pid(struct namespace_set *s, const struct container *c, bool share, struct err *e)
 {
-	const struct sandbox *sb = c->sandbox;
+	struct sandbox *sb = c->sandbox;
 
 	if (!share)
 		return 0;
+	if (c->in_pod && (sb->pid_ns < 0 || sb->pod_init) && pod_init_provide(sb, e) < 0)
+		return -1;
 	if (sb->pid_ns >= 0)
 		s->pidns_fd = &sb->pid_ns;
 	else if (HASH_COUNT(sb->containers) > 1) /* this one is in the table already */
@@ -141,7 +144,7 @@ int namespaces_remember(struct container *c, const struct namespace_set *s, stru
 			return -1;
 		c->ns[c->n_ns++] = (struct process_namespace){ .type = s->ns[i].type, .fd = fd };
 	}
-	if (sb->pid_ns < 0 && HASH_COUNT(sb->containers) == 1) {
+	if (sb->pid_ns < 0 && !c->in_pod && HASH_COUNT(sb->containers) == 1) {
 		sb->pid_ns = fcntl(c->pid_ns, F_DUPFD_CLOEXEC, 3);
 		if (sb->pid_ns < 0)
 			return err_sys(e, errno, "keep the pid namespace");

@@ -16,8 +16,9 @@ struct namespace_set {
 };
 
 /*
- * ERR_STATE if the shared pid namespace is asked for and was that of a container long gone. Release
- * with namespace_set_done().
+ * The shared pid namespace is the first container's: a pause container's. In a pod without one it is
+ * made when the first container asks for it (pod_init.h). ERR_STATE if it was that of a container
+ * long gone. Release with namespace_set_done().
  */
 int namespace_set_choose(const struct container *c, const Grpc__Linux *linux_spec, bool share_pid,
 			 struct namespace_set *ret, struct err *e) must_check;
@@ -25,7 +26,7 @@ void namespace_set_done(struct namespace_set *s);
 
 /*
  * Keep descriptors of the init's namespaces for execs: a pid that is used again can then never be
- * mistaken for it. Also the sandbox's pid namespace, if this is the first container.
+ * mistaken for it. Also the sandbox's pid namespace, if this is the container that lends it.
  */
 int namespaces_remember(struct container *c, const struct namespace_set *s, struct err *e)
 	must_check;

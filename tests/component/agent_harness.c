@@ -45,7 +45,7 @@ static int make_rootfs(const struct agent_run *run, struct err *e)
 	static const char *const applets[] = { "cat",  "echo", "grep",  "hostname", "id",
 					       "kill", "ls",   "sh",    "sleep",    "stty",
 					       "seq",  "true", "trap",  "dd",       "head",
-					       "wc",   "ps",   "false", "printf" };
+					       "wc",   "ps",   "false", "printf",   "readlink" };
 	auto_free char *busybox = path_join(run->rootfs, "bin/busybox");
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
@@ -242,6 +242,7 @@ int agent_create(struct agent_run *run, const struct agent_container *c)
 	Grpc__Mount *mount_ptrs[ARRAY_LEN(mount_list)];
 	auto_free char *cgroup = xasprintf("/husk-test-%d-%s", (int)getpid(), c->id);
 	Grpc__CreateContainerRequest req;
+	Grpc__Spec__AnnotationsEntry kind, *kinds[] = { &kind };
 	Grpc__LinuxCapabilities caps;
 	Grpc__Process process;
 	Grpc__User user;
@@ -277,6 +278,11 @@ int agent_create(struct agent_run *run, const struct agent_container *c)
 	spec.linux = &linux_spec;
 	spec.mounts = mount_ptrs;
 	spec.n_mounts = ARRAY_LEN(mount_list);
+	grpc__spec__annotations_entry__init(&kind);
+	kind.key = (char *)(uintptr_t) "io.katacontainers.pkg.oci.container_type";
+	kind.value = (char *)(uintptr_t) "pod_container";
+	spec.annotations = kinds;
+	spec.n_annotations = c->in_pod ? 1 : 0;
 	grpc__create_container_request__init(&req);
 	req.container_id = (char *)(uintptr_t)c->id;
 	req.exec_id = req.container_id;

@@ -74,6 +74,7 @@ struct agent_container {
 	const char *const *args; /* NULL-terminated */
 	bool terminal;
 	bool sandbox_pidns;
+	bool in_pod;        /* one of a pod's that has no pause container */
 	const char *rootfs; /* NULL: the run's */
 };
 

@@ -3,7 +3,7 @@ TESTS += tests/component/toml-test.sh
 EXTRA_DIST += tests/component/toml-test.sh
 
 # The stage, run for real. Skips itself without root.
-STAGE_TEST_LIBS = libstage.a libagentcgroup.a liboci.a libasync.a libjson.a libprotogen.a libbase.a \
+STAGE_TEST_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a libbase.a \
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_TESTS = \
 	tests/component/test_stage \
@@ -40,6 +40,12 @@ tests_component_test_agent_SOURCES = tests/component/test_agent.c $(agent_harnes
 tests_component_test_agent_LDADD = $(agent_harness_libs)
 tests_component_test_agent_streams_SOURCES = tests/component/test_agent_streams.c $(agent_harness)
 tests_component_test_agent_streams_LDADD = $(agent_harness_libs)
+
+check_PROGRAMS += tests/component/test_agent_pidns
+TESTS += tests/component/test_agent_pidns
+tests_component_test_agent_pidns_SOURCES = tests/component/test_agent_pidns.c \
+	tests/component/agent_harness.c tests/component/agent_harness.h
+tests_component_test_agent_pidns_LDADD = $(tests_component_test_agent_LDADD)
 
 # The guest's network calls. Skips itself without root and ip(8).
 check_PROGRAMS += tests/component/test_agent_net
