@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/oci/pod.h"
 #include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/spec_guest.h"
 #include "shim/sandbox/state.h"
@@ -275,6 +276,18 @@ static int start_steps(struct sandbox *s, const struct sandbox_params *p, struct
 	return 0;
 }
 
+static void keep_sysctls(struct sandbox *s, const struct oci_spec *spec)
+{
+	if (pod_role(spec) != POD_SANDBOX)
+		return; /* a container's own are in its own spec */
+	for (size_t i = 0; i < spec->linux.sysctl.n; i++) {
+		const struct json_pair *pair = &spec->linux.sysctl.pairs[i];
+		auto_free char *text = xasprintf("%s=%s", pair->key, pair->value);
+
+		strv_add(&s->sysctls, text);
+	}
+}
+
 int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sandbox **ret,
 		  struct err *e)
 {
@@ -287,11 +300,13 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	s->ns = xstrdup(p->ns);
 	s->id = xstrdup(p->id);
 	s->config = p->config;
+	keep_sysctls(s, p->spec);
 	s->dir = DIRECTORY_NONE;
 	s->changed = COND_INIT;
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);
 		agent_free(s->agent);
+		strv_free(s->sysctls);
 		free(s->ns);
 		free(s->id);
 		free(s);

@@ -9,10 +9,10 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
+#include "common/oci/pod.h"
 
 #define ANNOTATION_BUNDLE "io.katacontainers.pkg.oci.bundle_path"
 #define ANNOTATION_TYPE   "io.katacontainers.pkg.oci.container_type"
-#define CRI_TYPE          "io.kubernetes.cri.container-type" /* containerd-shim 6.2 */
 
 #define SHM_DEFAULT_BYTES (64u << 20) /* docker's and Kubernetes' */
 #define SHM_MAX_BYTES     (1ull << 40)
@@ -45,11 +45,15 @@ static void text_clear(char **slot)
 
 static const char *container_type(const struct oci_spec *s)
 {
-	const char *cri = oci_annotation(s, CRI_TYPE);
-
-	if (!cri)
-		return "single_container";
-	return strcmp(cri, "sandbox") == 0 ? "pod_sandbox" : "pod_container";
+	switch (pod_role(s)) {
+	case POD_SANDBOX:
+		return "pod_sandbox";
+	case POD_CONTAINER:
+		return "pod_container";
+	case POD_NONE:
+		break;
+	}
+	return "single_container";
 }
 
 static void add_annotation(Grpc__Spec *spec, const char *key, const char *value)
@@ -73,11 +77,17 @@ static void hooks_free(size_t *n, Grpc__Hook ***hooks)
 	*n = 0;
 }
 
-/* Only startContainer hooks run inside a container; the others are the host's (hooks.h). */
+/* Only StartContainer hooks run inside a container; the others name programs of the host. */
 static void rewrite_hooks(Grpc__Hooks *h)
 {
+	size_t host;
+
 	if (!h)
 		return;
+	host = h->n_prestart + h->n_createruntime + h->n_createcontainer + h->n_poststart +
+	       h->n_poststop;
+	if (host > 0)
+		log_warn("%zu OCI hooks for the host are not run", host);
 	hooks_free(&h->n_prestart, &h->prestart);
 	hooks_free(&h->n_createruntime, &h->createruntime);
 	hooks_free(&h->n_createcontainer, &h->createcontainer);
@@ -212,6 +222,22 @@ static void rewrite_mounts(Grpc__Spec *spec, const struct volume *v)
 	spec->n_mounts = kept;
 }
 
+static void add_sysctls(Grpc__Linux *l, const char *const *sysctls)
+{
+	size_t n = strv_len(sysctls);
+
+	l->sysctl = xrealloc(l->sysctl, (l->n_sysctl + n + 1) * sizeof(l->sysctl[0]));
+	for (size_t i = 0; i < n; i++) {
+		Grpc__Linux__SysctlEntry *entry = xmalloc(sizeof(*entry));
+		size_t key_len = strcspn(sysctls[i], "=");
+
+		grpc__linux__sysctl_entry__init(entry);
+		entry->key = xasprintf("%.*s", (int)key_len, sysctls[i]);
+		entry->value = xstrdup(sysctls[i] + key_len + 1);
+		l->sysctl[l->n_sysctl++] = entry;
+	}
+}
+
 static void rewrite_linux(Grpc__Linux *l, bool drop_seccomp, bool *ret_sandbox_pidns)
 {
 	*ret_sandbox_pidns = false;
@@ -245,6 +271,8 @@ int spec_guest(const struct oci_spec *s, const struct spec_guest_params *p, Grpc
 	rewrite_hooks(spec->hooks);
 	rewrite_mounts(spec, p->volumes);
 	rewrite_linux(spec->linux, p->drop_seccomp, ret_sandbox_pidns);
+	if (spec->linux && p->sysctls)
+		add_sysctls(spec->linux, p->sysctls);
 	add_annotation(spec, ANNOTATION_BUNDLE, p->bundle);
 	add_annotation(spec, ANNOTATION_TYPE, container_type(s));
 	*ret = spec;

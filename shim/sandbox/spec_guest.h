@@ -13,6 +13,7 @@ struct spec_guest_params {
 	const char *bundle;           /* host path, for the annotation */
 	const char *rootfs;           /* guest path */
 	const struct volume *volumes; /* one for each mount of the spec */
+	const char *const *sysctls;   /* "key=value", beside the spec's own; NULL: none */
 	bool drop_seccomp;            /* disable_guest_seccomp */
 };
 

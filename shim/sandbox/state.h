@@ -20,6 +20,11 @@ struct sandbox {
 	char *ns, *id;
 	const struct config *config;
 	enum sandbox_phase phase;
+	/*
+	 * Of the pod, "key=value". They are per network or ipc namespace, which only a process inside can
+	 * set: the pod's first container does.
+	 */
+	char **sysctls;
 
 	struct undo teardown; /* everything below; run by sandbox_stop() or a start that fails */
 	struct directory dir;

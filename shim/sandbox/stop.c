@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "shim/sandbox/state.h"
 
 #define DESTROY_MS 1000 /* for the guest to end its containers itself; then the VM is ended */
@@ -57,6 +58,7 @@ void sandbox_free(struct sandbox *s)
 		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
 			continue;
 	agent_free(s->agent);
+	strv_free(s->sysctls);
 	free(s->ns);
 	free(s->id);
 	free(s);

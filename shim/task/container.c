@@ -108,6 +108,14 @@ int service_agent(const struct task_service *s, struct agent **ret, struct err *
 	return 0;
 }
 
+int container_agent(const struct container *c, struct agent **ret, struct err *e)
+{
+	if (c->is_sandbox)
+		return err_set(e, ERR_STATE,
+			       "it is the sandbox of a pod, which has no process of its own");
+	return service_agent(c->service, ret, e);
+}
+
 struct deadline service_deadline(const struct task_service *s, struct deadline request)
 {
 	int64_t limit_s = s->config ? s->config->agent.request_timeout_s : 60;

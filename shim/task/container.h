@@ -18,6 +18,11 @@
 struct container {
 	struct task_service *service;
 	char *id, *bundle;
+	/*
+	 * It is the pod's sandbox itself, which needs no process: its init process is a matter of record,
+	 * lasts until it is killed or the VM ends, and takes the VM along.
+	 */
+	bool is_sandbox;
 	struct process *init;
 	struct process *execs;            /* by exec id */
 	struct sandbox_container *handle; /* NULL: not made in the guest yet, or removed again */
@@ -74,6 +79,9 @@ void container_forget_exec(struct process *p);
 
 /* The container whose Create booted the sandbox: the sandbox ends with it. */
 bool container_owns_sandbox(const struct container *c);
+
+/* The agent, for a call that is about this container; ERR_STATE if the guest knows nothing of it. */
+int container_agent(const struct container *c, struct agent **ret, struct err *e) must_check;
 
 pid_t service_pid(const struct task_service *s); /* what every task's pid is, also after its end */
 

@@ -16,6 +16,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/undo.h"
+#include "common/oci/pod.h"
 #include "shim/events/task_events.h"
 #include "shim/options.h"
 #include "shim/record.h"
@@ -123,6 +124,10 @@ static int provide_sandbox(struct creation *job, const struct oci_spec *spec, st
 	while (s->booting)
 		if (cond_wait(&s->sandbox_changed, job->deadline, job->e) < 0)
 			return err_wrap(job->e, "wait for sandbox %s", s->sandbox_id);
+	/* A pod is made once: what comes after its end must not bring back a machine of its name. */
+	if (pod_role(spec) == POD_CONTAINER && !container_owns_sandbox(job->container) &&
+	    (!s->sandbox || s->ended))
+		return err_set(job->e, ERR_UNAVAILABLE, "sandbox %s is not running", s->sandbox_id);
 	if (s->sandbox && !s->ended) {
 		if (s->ending || !sandbox_alive(s->sandbox))
 			return err_set(job->e, ERR_UNAVAILABLE, "sandbox %s is ending",
@@ -217,7 +222,10 @@ static int create(struct creation *job)
 			    job->req->terminal);
 	if (load_spec(c->bundle, &spec, job->e) < 0 ||
 	    process_open_streams(c->init, job->deadline, job->e) < 0 ||
-	    provide_sandbox(job, spec, &u) < 0 || make_in_guest(job, spec, &u) < 0)
+	    provide_sandbox(job, spec, &u) < 0)
+		return -1;
+	c->is_sandbox = pod_role(spec) == POD_SANDBOX && container_owns_sandbox(c);
+	if (!c->is_sandbox && make_in_guest(job, spec, &u) < 0)
 		return -1;
 	/* The cancel may have met a step that was just done. */
 	if (c->unwanted)

@@ -29,6 +29,10 @@ static int exec(struct container *c, const Containerd__Task__V2__ExecProcessRequ
 	auto_oci_process struct oci_process *spec = NULL;
 	struct process *p;
 
+	struct agent *agent;
+
+	if (container_agent(c, &agent, e) < 0)
+		return -1;
 	if (id_check("exec id", req->exec_id, e) < 0)
 		return -1;
 	if (container_find_exec(c, req->exec_id))

@@ -11,8 +11,8 @@
 /* SIGKILL is how containerd gets rid of a container: an agent that hangs must not prevent that. */
 #define KILL_LIMIT_MS 5000
 
-/* A process that was never started has no handlers: these signals end it. */
-static bool ends_unstarted(uint32_t signal)
+/* A process that was never started, or is none, has no handlers: these signals end it. */
+static bool ends_without_handler(uint32_t signal)
 {
 	return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGQUIT ||
 	       signal == SIGHUP;
@@ -84,8 +84,8 @@ int on_kill(const struct rpc_call *call, const void *request, void *response, st
 		return err_set(e, ERR_INVALID, "there is no signal %u", req->signal);
 	if (p->state == PROCESS_STOPPED)
 		return already_finished(e);
-	if (p->state == PROCESS_CREATED) {
-		if (ends_unstarted(req->signal))
+	if (p->state == PROCESS_CREATED || p->container->is_sandbox) {
+		if (ends_without_handler(req->signal))
 			process_finish(p, 128 + req->signal, process_now());
 		return 0;
 	}

@@ -12,7 +12,7 @@ int on_pause(const struct rpc_call *call, const void *request, void *response, s
 
 	(void)request;
 	(void)response;
-	if (service_agent(s, &agent, e) < 0 ||
+	if (container_agent(p->container, &agent, e) < 0 ||
 	    agent_pause_container(agent, p->container->id, service_deadline(s, call->deadline), e) <
 		    0)
 		return err_wrap(e, "pause '%s'", p->container->id);
@@ -32,7 +32,7 @@ int on_resume(const struct rpc_call *call, const void *request, void *response, 
 
 	(void)request;
 	(void)response;
-	if (service_agent(s, &agent, e) < 0 ||
+	if (container_agent(p->container, &agent, e) < 0 ||
 	    agent_resume_container(agent, p->container->id, service_deadline(s, call->deadline),
 				   e) < 0)
 		return err_wrap(e, "resume '%s'", p->container->id);

@@ -9,13 +9,9 @@
 
 static int start_init(struct process *p, struct agent *agent, struct deadline d, struct err *e)
 {
-	struct container *c = p->container;
-
-	if (agent_start_container(agent, c->id, d, e) < 0)
-		return -1;
-	if (c->handle)
-		sandbox_container_started(c->handle, d);
-	return 0;
+	if (p->container->is_sandbox)
+		return 0; /* the machine runs */
+	return agent_start_container(agent, p->container->id, d, e);
 }
 
 static int start_exec(struct process *p, struct agent *agent, struct deadline d, struct err *e)
@@ -75,6 +71,8 @@ static int start(struct process *p, struct deadline d, struct err *e)
 		event_task_start(s->publisher, p->container->id, service_pid(s));
 	else
 		event_task_exec_started(s->publisher, p->container->id, p->exec_id, service_pid(s));
+	if (p->container->is_sandbox)
+		return 0;
 	/* Only now: the exit of a process comes behind its start. */
 	watch_process(p);
 	connect_streams(p, agent, d);

@@ -154,15 +154,26 @@ static void watch_oom(void *arg)
 	log_debug("no more OOM events: %s", e.text);
 }
 
-/* The first init process that has not ended and is not being created any more. */
-static struct process *first_alive(const struct task_service *s)
+/* An init process that has not ended and is not being created any more; a pod's sandbox comes last. */
+static struct process *next_alive(const struct task_service *s)
 {
+	struct process *sandbox = NULL;
 	struct container *c, *next;
 
-	HASH_ITER(hh, s->containers, c, next)
-		if (c->init->state & (PROCESS_ANY & ~PROCESS_STOPPED))
+	HASH_ITER(hh, s->containers, c, next) {
+		if (!(c->init->state & (PROCESS_ANY & ~PROCESS_STOPPED)))
+			continue;
+		if (!c->is_sandbox)
 			return c->init;
-	return NULL;
+		sandbox = c->init;
+	}
+	return sandbox;
+}
+
+/* Does a fiber wait for its end in the guest? */
+static bool is_watched(const struct process *p)
+{
+	return p->state != PROCESS_CREATED && !p->container->is_sandbox;
 }
 
 /* The VM is dead, and so is everything in it. Those with a fiber that waits will say so themselves. */
@@ -171,10 +182,10 @@ static void end_all(struct task_service *s)
 	struct deadline soon = deadline_in_ms(DEATH_MS);
 	struct process *p;
 
-	while ((p = first_alive(s))) {
+	while ((p = next_alive(s))) {
 		auto_process struct process *ref = process_ref(p);
 
-		if (ref->state != PROCESS_CREATED && wait_stopped(ref, soon))
+		if (is_watched(ref) && wait_stopped(ref, soon))
 			continue;
 		end_execs(ref->container);
 		if (!ref->attached)
@@ -220,7 +231,8 @@ static void end_sandbox(void *arg)
 	struct deadline d;
 	struct err e = ERR_INIT;
 
-	if (c && c->init->state == PROCESS_STOPPED && vm_alive(s) && !s->agent_lost) {
+	if (c && !c->is_sandbox && c->init->state == PROCESS_STOPPED && vm_alive(s) &&
+	    !s->agent_lost) {
 		container_ref(c);
 		if (c->init->attached)
 			stdio_drain(c->init->io, deadline_in_ms(DRAIN_LAST_MS));

@@ -2,7 +2,8 @@
 # The task service with a fake guest behind it: no root, no VM.
 TASK_TESTS = \
 	tests/component/test_task \
-	tests/component/test_task_faults
+	tests/component/test_task_faults \
+	tests/component/test_task_pod
 check_PROGRAMS += $(TASK_TESTS)
 TESTS += $(TASK_TESTS)
 
@@ -12,3 +13,5 @@ tests_component_test_task_SOURCES = tests/component/test_task.c $(task_harness)
 tests_component_test_task_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
 tests_component_test_task_faults_SOURCES = tests/component/test_task_faults.c $(task_harness)
 tests_component_test_task_faults_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
+tests_component_test_task_pod_SOURCES = tests/component/test_task_pod.c $(task_harness)
+tests_component_test_task_pod_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)

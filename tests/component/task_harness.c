@@ -26,9 +26,10 @@
 
 struct harness harness;
 
-static const char config_json[] =
+static const char config_format[] =
 	"{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},"
-	"\"args\":[\"true\"],\"cwd\":\"/\"},\"root\":{\"path\":\"rootfs\"},\"linux\":{}}";
+	"\"args\":[\"true\"],\"cwd\":\"/\"},\"root\":{\"path\":\"rootfs\"},\"linux\":{},"
+	"\"annotations\":{%s%s%s}}";
 
 static void write_file(const char *path, const char *text)
 {
@@ -40,12 +41,16 @@ static void write_file(const char *path, const char *text)
 
 void harness_bundle(const char *id, char ret[static 128])
 {
-	char path[160];
+	const char *type = harness.container_type;
+	char path[160], config[512];
 
 	(void)snprintf(ret, 128, "%s/bundle-%.40s", harness.dir, id);
 	if (mkdir(ret, 0700) == 0) {
 		(void)snprintf(path, sizeof(path), "%s/config.json", ret);
-		write_file(path, config_json);
+		(void)snprintf(config, sizeof(config), config_format,
+			       type ? "\"io.kubernetes.cri.container-type\":\"" : "",
+			       type ? type : "", type ? "\"" : "");
+		write_file(path, config);
 	}
 }
 

@@ -22,6 +22,9 @@ struct harness {
 	struct io *events_listener;
 	char events[8192]; /* "create c1;start c1;exit c1 c1 0;delete c1;" in order of arrival */
 	struct err e;      /* of the last call */
+
+	/* for the bundles that are made from now on; NULL: none */
+	const char *container_type;
 };
 extern struct harness harness;
 

@@ -64,6 +64,8 @@ static const char config[] = TEXT({
 	}
 });
 
+static const char *const pod_sysctls[] = { "net.core.somaxconn=77", "kernel.sem=1 2=3 4", NULL };
+
 static struct volume volumes[] = {
 	{ .kind = VOLUME_GUEST },
 	{ .kind = VOLUME_SHM },
@@ -77,6 +79,7 @@ static Grpc__Spec *rewrite(bool drop_seccomp, bool *pidns)
 	const struct spec_guest_params p = { .bundle = "/bundle",
 					     .rootfs = "/guest/rootfs",
 					     .volumes = volumes,
+					     .sysctls = pod_sysctls,
 					     .drop_seccomp = drop_seccomp };
 	auto_oci_spec struct oci_spec *spec = NULL;
 	struct err e = ERR_INIT;
@@ -159,6 +162,21 @@ static const char *annotation(const Grpc__Spec *s, const char *key)
 		if (strcmp(s->annotations[i]->key, key) == 0)
 			return s->annotations[i]->value;
 	return "";
+}
+
+static void test_sysctls(void **state)
+{
+	bool pidns;
+	Grpc__Spec *s = rewrite(false, &pidns);
+	size_t n = s->linux->n_sysctl;
+
+	(void)state;
+	assert_true(n >= 2);
+	assert_string_equal(s->linux->sysctl[n - 2]->key, "net.core.somaxconn");
+	assert_string_equal(s->linux->sysctl[n - 2]->value, "77");
+	assert_string_equal(s->linux->sysctl[n - 1]->key, "kernel.sem");
+	assert_string_equal(s->linux->sysctl[n - 1]->value, "1 2=3 4");
+	grpc__spec__free_unpacked(s, NULL);
 }
 
 static void test_annotations_and_confinement(void **state)
@@ -255,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_namespaces_and_hooks),
 		cmocka_unit_test(test_resources_and_devices),
+		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_annotations_and_confinement),
 		cmocka_unit_test(test_shm_size),
 		cmocka_unit_test(test_cgroup_paths),
