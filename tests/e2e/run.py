@@ -3,12 +3,14 @@
 """End to end: a real containerd, real ctr, a real virtual machine.
 
     tests/e2e/run.py --containerd NAME=DIR... --prefix DIR --image FILE [--vsock-daemon FILE]
+        [--crictl FILE --pause-image FILE [--handler NAME] [--pods-only]]
 
 Each containerd with the serial port transport; the last one also with hybrid vsock where the path of a
-vhost-device-vsock is given.
+vhost-device-vsock is given. With crictl the pods' stories too, for each way in which a containerd can
+have its sandboxes made.
 
-HUSK_TEST_RUNTIME in the environment replaces the runtime: with io.containerd.runc.v2 the same tests
-say what runc does.
+What runc does with the same tests: HUSK_TEST_RUNTIME=io.containerd.runc.v2 in the environment for
+ctr's, --handler runc for those of pods.
 """
 
 import argparse
@@ -20,9 +22,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import census  # noqa: E402
 import commands  # noqa: E402
 import containerd as c  # noqa: E402
+import cri  # noqa: E402
 import environment  # noqa: E402
-import hooks  # noqa: E402
 import lifecycle  # noqa: E402
+import pods  # noqa: E402
 import streams  # noqa: E402
 from report import Report, check_equal  # noqa: E402
 
@@ -51,7 +54,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks):
+            for module in (commands, lifecycle, streams, environment):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))
@@ -60,19 +63,63 @@ def run_with(report, entry, transport, options):
     report.run(test_nothing_is_left, before, label=label)
 
 
+def run_pods(report, entry, options):
+    name, binaries = entry.split("=", 1)
+    before = census.take()
+    ct = cri.Cri(name, binaries, options.crictl, options.prefix, options.image, options.pause_image,
+                 "[runtime]\nenable_debug = true\n")
+
+    def test_nothing_is_left(before):
+        check_equal(census.leftovers(before), [])
+
+    try:
+        for handler in [options.handler] if options.handler else ct.sandboxers:
+            run_handler(report, ct, handler, f"containerd {name}, {handler}")
+    finally:
+        ct.close()
+    report.run(test_nothing_is_left, before, label=f"containerd {name}, pods")
+
+
+def run_handler(report, ct, handler, label):
+    def test_shared_pod_starts(ct):
+        pods.open_pod(ct, handler)
+
+    def test_shared_pod_is_removed(ct):
+        pods.close_pod(ct)
+
+    only, report.only = report.only, ""
+    started = report.run(test_shared_pod_starts, ct, label=label)
+    report.only = only
+    if not started:
+        print(ct.log_tail(60))
+        return
+    report.run_all(vars(pods), ct, label=label)
+    report.only = ""
+    report.run(test_shared_pod_is_removed, ct, label=label)
+    report.only = only
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containerd", action="append", required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--image", required=True)
     parser.add_argument("--vsock-daemon")
+    parser.add_argument("--crictl")
+    parser.add_argument("--pause-image")
+    parser.add_argument("--handler")
+    parser.add_argument("--pods-only", action="store_true")
     options = parser.parse_args()
 
     report = Report("e2e")
-    for entry in options.containerd:
-        run_with(report, entry, "serial", options)
-    if options.vsock_daemon:
-        run_with(report, options.containerd[-1], "hybrid-vsock", options)
+    if not options.pods_only:
+        for entry in options.containerd:
+            run_with(report, entry, "serial", options)
+        if options.vsock_daemon:
+            run_with(report, options.containerd[-1], "hybrid-vsock", options)
+    if options.crictl:
+        for entry in options.containerd:
+            run_pods(report, entry, options)
     report.finish()
 
 

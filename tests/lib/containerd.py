@@ -51,28 +51,38 @@ class Containerd:
         self.counter = 0
         self.write_husk_config(config)
         with open(f"{self.run}/config.toml", "w") as file:
-            file.write(f'version = 2\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
-                       'disabled_plugins = ["io.containerd.grpc.v1.cri",'
-                       ' "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]\n'
-                       f'[grpc]\n  address = "{self.address}"\n')
+            file.write(self.config())
         self.start()
-        self.ctr("image", "import", image, check=True)
+        self.import_images()
+
+    def config(self):
+        """config.toml, without the CRI plugin; see cri.py for one with it."""
+        return (f'version = 2\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
+                'disabled_plugins = ["io.containerd.grpc.v1.cri",'
+                ' "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]\n'
+                f'[grpc]\n  address = "{self.address}"\n')
+
+    def import_images(self):
+        self.ctr("image", "import", self.image, check=True)
 
     def write_husk_config(self, text):
         with open(self.husk_config, "w") as file:
             file.write(text)
 
     def start(self):
-        environment = dict(os.environ, PATH=f"{self.prefix}/bin:{os.environ['PATH']}",
+        environment = dict(os.environ, PATH=f"{self.prefix}/bin:{self.binaries}:{os.environ['PATH']}",
                            HUSK_CONF_FILE=self.husk_config, **census.mark())
         self.process = subprocess.Popen(
             [f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 30
-        while self.ctr("version").code != 0:
+        while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"{self.name} does not start:\n{self.log_tail()}")
             time.sleep(0.05)
+
+    def ready(self):
+        return self.ctr("version").code == 0
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
@@ -80,8 +90,7 @@ class Containerd:
 
     def close(self):
         """End it and take its directory away."""
-        for task in self.tasks():
-            self.ctr("task", "delete", "--force", task)
+        self.remove_all()
         self.stop()
         self.log.close()
         with open("/proc/self/mountinfo") as file:
@@ -94,6 +103,10 @@ class Containerd:
             os.makedirs(keep, exist_ok=True)
             shutil.copy(self.log_path, f"{keep}/{self.name}-{os.path.basename(self.run)}.log")
         shutil.rmtree(self.run, ignore_errors=True)
+
+    def remove_all(self):
+        for task in self.tasks():
+            self.ctr("task", "delete", "--force", task)
 
     def log_tail(self, lines=30):
         with open(self.log_path, errors="replace") as file:

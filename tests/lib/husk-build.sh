@@ -65,3 +65,14 @@ husk_busybox_image() {
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$dir/etc/group"
 	tests/lib/oci-image docker.io/library/husk-busybox:latest "$1" "$dir"
 }
+
+# husk_pause_image FILE: a sandbox image for pods: waits until it is killed.
+husk_pause_image() {
+	[ -s "$1" ] && [ "$1" -nt /bin/busybox ] && [ "$1" -nt tests/lib/oci-image ] && return
+	local dir=$HUSK_CACHE/pause
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp /bin/busybox "$dir/busybox"
+	IMAGE_CONFIG='{"Entrypoint":["/busybox","sleep","2147483647"]}' \
+		tests/lib/oci-image docker.io/library/husk-pause:latest "$1" "$dir"
+}

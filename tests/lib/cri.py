@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A containerd with the CRI plugin, as a kubelet meets it, and crictl for it.
+
+Runtime handlers: husk, husk-shim (the sandbox API; containerd 2) and runc, to compare with. CNI is
+Debian's bridge plugin with a bridge, a subnet and a state of its own.
+"""
+
+import glob
+import json
+import os
+import subprocess
+import tempfile
+
+import containerd as c
+from report import Failure, check
+
+PAUSE = "docker.io/library/husk-pause:latest"
+CNI_PLUGINS = "/usr/lib/cni"
+
+# A plugin's name in containerd 2, with what is the same in both inside.
+CONFIG_2 = """version = 3
+root = "{run}/root"
+state = "{run}/state"
+[grpc]
+  address = "{address}"
+[ttrpc]
+  address = "{address}.ttrpc"
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{pause}"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "{run}/registries"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  enable_selinux = false
+  enable_cdi = false
+[plugins."io.containerd.cri.v1.runtime".cni]
+  bin_dirs = ["{cni}"]
+  conf_dir = "{run}/net.d"
+[plugins."io.containerd.cri.v1.runtime".containerd]
+  default_runtime_name = "husk"
+{handlers}
+"""
+
+CONFIG_1 = """version = 2
+root = "{run}/root"
+state = "{run}/state"
+[grpc]
+  address = "{address}"
+[ttrpc]
+  address = "{address}.ttrpc"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{run}/registries"
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "{cni}"
+  conf_dir = "{run}/net.d"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  default_runtime_name = "husk"
+{handlers}
+"""
+
+HANDLER = """[plugins."{plugin}".containerd.runtimes.{name}]
+  runtime_type = "{type}"
+  pod_annotations = ["io.katacontainers.*"]
+  privileged_without_host_devices = {without_devices}
+  {more}
+"""
+
+
+class Cri(c.Containerd):
+    """As Containerd; `pause`: the archive of the sandbox image."""
+
+    def __init__(self, name, binaries, crictl, prefix, image, pause, config=""):
+        self.crictl_path, self.pause = crictl, pause
+        self.is_v1 = " 1." in subprocess.run([f"{binaries}/containerd", "--version"], check=True,
+                                             stdout=subprocess.PIPE, text=True).stdout
+        self.bridge = f"husk{os.getpid() % 100000}"
+        self.cgroup = f"/husktest{os.getpid()}"
+        # Tests beside this one have bridges too.
+        self.subnet = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+        super().__init__(name, binaries, prefix, image, config)
+
+    @property
+    def sandboxers(self):
+        """Runtime handlers of husk."""
+        return ("husk",) if self.is_v1 else ("husk", "husk-shim")
+
+    def config(self):
+        plugin = "io.containerd.grpc.v1.cri" if self.is_v1 else "io.containerd.cri.v1.runtime"
+        handlers = [("husk", c.RUNTIME, ""), ("runc", "io.containerd.runc.v2", "")]
+        if not self.is_v1:
+            handlers.append(("husk-shim", c.RUNTIME, 'sandboxer = "shim"'))
+        text = "".join(HANDLER.format(plugin=plugin, name=name, type=kind, more=more,
+                                      without_devices="false" if name == "runc" else "true")
+                       for name, kind, more in handlers)
+        self.write_network()
+        os.makedirs(f"{self.run}/registries", exist_ok=True)
+        return (CONFIG_1 if self.is_v1 else CONFIG_2).format(
+            run=self.run, address=self.address, pause=PAUSE, cni=CNI_PLUGINS, handlers=text)
+
+    def write_network(self):
+        os.makedirs(f"{self.run}/net.d")
+        bridge = {"type": "bridge", "bridge": self.bridge, "isGateway": True, "ipMasq": False,
+                  "ipam": {"type": "host-local", "dataDir": f"{self.run}/ipam",
+                           "ranges": [[{"subnet": f"{self.subnet}.0/24"}]],
+                           "routes": [{"dst": "0.0.0.0/0"}]}}
+        portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+        with open(f"{self.run}/net.d/10-husk.conflist", "w") as file:
+            json.dump({"cniVersion": "0.4.0", "name": "husk-test", "plugins": [bridge, portmap]}, file)
+
+    def ready(self):
+        done = self.crictl("info", timeout=30)
+        if done.code != 0:
+            return False
+        return all(condition["status"] for condition in json.loads(done.text)["status"]["conditions"]
+                   if condition["type"] in ("RuntimeReady", "NetworkReady"))
+
+    def import_images(self):
+        for image in (self.image, self.pause):
+            self.ctr("-n", "k8s.io", "image", "import", image, check=True)
+        c.wait_for(lambda: self.crictl("inspecti", c.IMAGE).code == 0 and
+                   self.crictl("inspecti", PAUSE).code == 0, 10, "the CRI knows its images")
+
+    def remove_all(self):
+        self.crictl("rmp", "--all", "--force", timeout=300)
+
+    def close(self):
+        super().close()
+        subprocess.run(["ip", "link", "delete", self.bridge], check=False, stderr=subprocess.DEVNULL)
+        for path in glob.glob(f"/sys/fs/cgroup/*{self.cgroup}") + glob.glob(f"/sys/fs/cgroup{self.cgroup}"):
+            os.rmdir(path)  # the pods' parent, which is a kubelet's to make and remove
+
+    def crictl_command(self, *args):
+        return [self.crictl_path, "--config", f"{self.run}/crictl.yaml", "-r", f"unix://{self.address}",
+                "-i", f"unix://{self.address}", "-t", "120s", *args]
+
+    def crictl(self, *args, check=False, stdin=None, timeout=180, **more):
+        """Run crictl; stdin bytes are piped in, None is /dev/null."""
+        if not os.path.exists(f"{self.run}/crictl.yaml"):
+            with open(f"{self.run}/crictl.yaml", "w"):
+                pass
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        done = c.Result(subprocess.run(self.crictl_command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       timeout=timeout, check=False, **given, **more))
+        if check and done.code != 0:
+            raise Failure(f"crictl {' '.join(args)}: exit {done.code}: {done.error}")
+        return done
+
+    def config_file(self, value):
+        with tempfile.NamedTemporaryFile("w", dir=self.run, suffix=".json", delete=False) as file:
+            json.dump(value, file)
+        return file.name
+
+    def pod_config(self, name=None, **more):
+        name = name or self.new_id("pod")
+        logs = f"{self.run}/logs/{name}"
+        os.makedirs(logs, exist_ok=True)
+        config = {"metadata": {"name": name, "namespace": "default", "uid": name, "attempt": 0},
+                  "log_directory": logs, "hostname": name,
+                  "linux": {"cgroup_parent": self.cgroup}}
+        config["linux"].update(more.pop("linux", {}))
+        config.update(more)
+        return config
+
+    def run_pod(self, handler="husk", **more):
+        """RunPodSandbox."""
+        return Pod(self, handler, self.pod_config(**more))
+
+
+class Pod:
+    def __init__(self, cri, handler, config):
+        self.cri, self.handler, self.config = cri, handler, config
+        self.file = cri.config_file(config)
+        self.id = cri.crictl("runp", "--runtime", handler, self.file, check=True).text.strip()
+
+    def create(self, *command, name="c", attempt=0, **more):
+        """CreateContainer; returns its id. `more`: fields of ContainerConfig."""
+        config = {"metadata": {"name": name, "attempt": attempt}, "image": {"image": c.IMAGE},
+                  "command": list(command), "log_path": f"{name}.{attempt}.log", "linux": {}}
+        config.update(more)
+        return self.cri.crictl("create", self.id, self.cri.config_file(config), self.file, check=True).text.strip()
+
+    def start(self, *command, **more):
+        """CreateContainer and StartContainer."""
+        container = self.create(*command, **more)
+        self.cri.crictl("start", container, check=True)
+        return container
+
+    def sh(self, container, script, check=True):
+        """What a shell writes to stdout; crictl puts two newlines behind it."""
+        done = self.cri.crictl("exec", "-s", container, "sh", "-c", script, check=check)
+        return done.text.removesuffix("\n\n")
+
+    def inspect(self, container):
+        return json.loads(self.cri.crictl("inspect", container, check=True).text)
+
+    def status(self, container):
+        return self.inspect(container)["status"]
+
+    def wait_exited(self, container, seconds=60):
+        """Its ContainerStatus once it has ended."""
+        def exited():
+            status = self.status(container)
+            return status if status["state"] == "CONTAINER_EXITED" else None
+        return c.wait_for(exited, seconds, f"the end of {container}")
+
+    def log(self, container):
+        """[(stream, text)] of what the container wrote; partial lines are joined."""
+        lines = []
+        with open(self.status(container)["logPath"]) as file:
+            for line in file:
+                _, stream, tag, text = line.rstrip("\n").split(" ", 3)
+                if lines and lines[-1][2] == "P" and lines[-1][0] == stream:
+                    lines[-1] = (stream, lines[-1][1] + text, tag)
+                else:
+                    lines.append((stream, text, tag))
+        return [(stream, text) for stream, text, _ in lines]
+
+    def state(self):
+        return json.loads(self.cri.crictl("inspectp", self.id, check=True).text)["status"]["state"]
+
+    def stop(self):
+        self.cri.crictl("stopp", self.id, check=True)
+
+    def remove(self):
+        """StopPodSandbox and RemovePodSandbox, as a kubelet ends a pod."""
+        self.stop()
+        self.cri.crictl("rmp", self.id, check=True)
+        check(self.cri.crictl("inspectp", self.id).code != 0, "the pod is still there")
