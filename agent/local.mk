@@ -6,7 +6,9 @@ libagent_a_SOURCES = \
 	agent/console.c agent/console.h \
 	agent/container/container.c agent/container/container.h \
 	agent/container/create.c agent/container/create.h \
+	agent/container/guest_hooks.c agent/container/guest_hooks.h \
 	agent/container/host_devices.c agent/container/host_devices.h \
+	agent/container/lifecycle_hooks.c agent/container/lifecycle_hooks.h \
 	agent/container/namespace_set.c agent/container/namespace_set.h \
 	agent/container/pod_init.c agent/container/pod_init.h \
 	agent/guest/command.c agent/guest/command.h \
@@ -44,7 +46,7 @@ include agent/device/local.mk
 include agent/net/local.mk
 include agent/process/stage.mk
 
-AGENT_ARCHIVES = libagent.a libagentnet.a libdevice.a libverity.a libstage.a libagentcgroup.a librpc.a libnet.a libasync.a libproto.a \
+AGENT_ARCHIVES = libagent.a libagentnet.a libdevice.a libverity.a libstage.a libagentcgroup.a liboci.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a
 
 pkglibexec_PROGRAMS += husk-agent

@@ -85,6 +85,7 @@ void sandbox_done(struct sandbox *sb)
 	device_watch_free(sb->devices);
 	free(sb->id);
 	free(sb->hostname);
+	guest_hooks_done(&sb->guest_hooks);
 	strv_free(sb->oom_events);
 	*sb = (struct sandbox){ .state = SANDBOX_ENDED, .ipc_ns = -1, .uts_ns = -1, .pid_ns = -1 };
 }
@@ -234,10 +235,11 @@ static int load_modules(const Grpc__CreateSandboxRequest *req, struct err *e)
 	for (size_t i = 0; i < req->n_kernel_modules; i++) {
 		const Grpc__KernelModule *m = req->kernel_modules[i];
 		const char *argv[MODULE_PARAMETERS_MAX + 5] = { program, "-v", "--", m->name };
+		const struct command run = { .argv = argv };
 
 		for (size_t k = 0; k < m->n_parameters; k++)
 			argv[4 + k] = m->parameters[k];
-		if (command_run(argv, "", 0, deadline_in_ms(MODPROBE_MS), NULL, NULL, e) < 0)
+		if (command_run(&run, deadline_in_ms(MODPROBE_MS), NULL, NULL, e) < 0)
 			return err_wrap(e, "load kernel module %s", m->name);
 	}
 	return 0;
@@ -266,6 +268,15 @@ static int start(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, stru
 	return 0;
 }
 
+/* A guest without them is as good: the host names the directory whatever the image has. */
+static void find_hooks(struct sandbox *sb, const char *path)
+{
+	struct err e = ERR_INIT;
+
+	if (path[0] && guest_hooks_scan(path, &sb->guest_hooks, &e) < 0)
+		log_warn("guest hooks: %s", e.text);
+}
+
 int sandbox_create(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, struct err *e)
 {
 	if (sb->state != SANDBOX_NONE)
@@ -284,11 +295,9 @@ int sandbox_create(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, st
 	}
 	if (sb->state == SANDBOX_STARTING)
 		sb->state = SANDBOX_RUNNING;
-	if (req->guest_hook_path[0])
-		log_warn("guest hooks are not implemented: '%s' is not looked at",
-			 req->guest_hook_path);
 	if (sb->id[0])
 		log_set_context("sandbox", sb->id);
+	find_hooks(sb, req->guest_hook_path);
 	return 0;
 }
 

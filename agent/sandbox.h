@@ -6,6 +6,7 @@
 
 #include "agent.pb-c.h"
 #include "agent/cmdline.h"
+#include "agent/container/guest_hooks.h"
 #include "agent/storage/storage.h"
 #include "common/async/fiber.h"
 #include "common/base/err.h"
@@ -38,6 +39,7 @@ struct sandbox {
 	int pid_ns;             /* for the containers that share one; -1: none. namespace_set.h */
 	struct child *pod_init; /* NULL: none, see container/pod_init.h */
 	struct undo teardown;   /* what CreateSandbox acquired */
+	struct guest_hooks guest_hooks;
 	struct storage_table storages;
 	struct device_watch *devices; /* of the guest, as they come and go */
 	struct container *containers; /* uthash, by id; container.c keeps it */

@@ -41,6 +41,7 @@ struct config_hypervisor {
 	uint32_t default_vcpus, default_maxvcpus; /* of the latter, 0: as many as the host has */
 	uint32_t default_memory_mib;              /* key default_memory */
 	char *shared_fs;                          /* "virtio-fs" or "none" */
+	bool disable_block_device_use;            /* what is on disks is shared as well */
 	char *virtio_fs_daemon;
 	char *virtio_fs_cache; /* "never", "metadata", "auto", "always" */
 	uint32_t virtio_fs_queue_size;

@@ -57,6 +57,9 @@ const struct config_key config_keys[] = {
 	{ "hypervisor", "shared_fs", WORD("virtio-fs", shared_fs_words),
 	  .offset = AT(hypervisor.shared_fs),
 	  .doc = "How host directories reach the guest: virtio-fs, or none." },
+	{ "hypervisor", "disable_block_device_use", BOOL("false"),
+	  .offset = AT(hypervisor.disable_block_device_use),
+	  .doc = "Mount file systems on disks and images on the host and share them." },
 	{ "hypervisor", "virtio_fs_daemon", .kind = CONFIG_PROGRAM, .check = CONFIG_PATH,
 	  .built_in = "/usr/libexec/virtiofsd:/usr/lib/qemu/virtiofsd",
 	  .offset = AT(hypervisor.virtio_fs_daemon),
@@ -138,7 +141,7 @@ static const struct {
 	  "enable_hugepages hugepage_type reclaim_guest_freed_memory enable_numa numa_mapping "
 	  "default_bridges pcie_root_port pcie_switch_port cold_plug_vfio hot_plug_vfio "
 	  "enable_iommu enable_iommu_platform valid_virtio_fs_daemon_paths virtio_fs_cache_size "
-	  "msize_9p disable_block_device_use block_device_driver block_device_aio "
+	  "msize_9p block_device_driver block_device_aio "
 	  "block_device_cache_set block_device_cache_direct block_device_cache_noflush "
 	  "block_device_logical_sector_size block_device_physical_sector_size queue_size "
 	  "num_queues enable_iothreads indep_iothreads network_queues disable_vhost_net "

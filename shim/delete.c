@@ -24,6 +24,7 @@
 #include "shim/bundle.h"
 #include "shim/command.h"
 #include "shim/record.h"
+#include "shim/sandbox/hooks.h"
 #include "shim/sandbox/sandbox.h"
 #include "task.pb-c.h"
 
@@ -143,6 +144,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 		if (socket && !address_answers(socket))
 			(void)unlink(socket);
 	}
+	hooks_run_owed(bundle, args->id);
 	unmount_rootfs(bundle);
 	return print_answer(pid, e);
 }

@@ -9,6 +9,7 @@
 
 #include "agent/container/create.h"
 #include "agent/container/host_devices.h"
+#include "agent/container/lifecycle_hooks.h"
 #include "common/async/io.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -158,6 +159,7 @@ int container_start(struct container *c, struct deadline d, struct err *e)
 		c->state = CONTAINER_RUNNING;
 	if (c->state == CONTAINER_RUNNING)
 		start_oom_watch(c);
+	hooks_run_poststart(c);
 	return 0;
 }
 

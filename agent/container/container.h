@@ -40,6 +40,7 @@ struct container {
 	struct cgroup *cgroup; /* NULL on a machine without the unified hierarchy */
 	uint8_t *spec;         /* packed Grpc__Spec: an exec gets its seccomp filter from it */
 	size_t spec_len;
+	bool has_hooks;  /* that the agent runs: prestart, poststart or poststop */
 	char **pci_map;  /* of passed through devices: "<host's address>=<guest's>" */
 	char **storages; /* mount points, in the order they were added */
 	struct process *init;

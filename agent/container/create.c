@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "agent/container/host_devices.h"
+#include "agent/container/lifecycle_hooks.h"
 #include "agent/container/namespace_set.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/layers.h"
@@ -219,6 +220,29 @@ static void undo_namespaces(void *arg)
 	namespaces_forget(arg);
 }
 
+static void undo_hooks(void *arg)
+{
+	hooks_run_poststop(arg);
+}
+
+/* All that rewrites it has been here. Whatever fails from now on, the poststop hooks run. */
+static void keep_spec(struct container *c, const Grpc__Spec *spec)
+{
+	const Grpc__Hooks *h = spec->hooks;
+
+	c->spec_len = grpc__spec__get_packed_size(spec);
+	c->spec = xmalloc(c->spec_len + 1);
+	(void)grpc__spec__pack(spec, c->spec);
+	c->has_hooks = h && (h->n_prestart > 0 || h->n_poststart > 0 || h->n_poststop > 0);
+	if (c->has_hooks)
+		undo_push(&c->teardown, "poststop hooks", undo_hooks, c);
+}
+
+static int run_prestart(void *arg, pid_t pid, struct deadline d, struct err *e)
+{
+	return hooks_run_prestart(arg, pid, d, e);
+}
+
 static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
 		       struct deadline d, struct err *e)
 {
@@ -231,6 +255,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.rootfs = c->rootfs,
 		.no_pivot = c->sandbox->no_pivot,
 		.pipe_size = c->sandbox->options->pipe_size,
+		.prestart = run_prestart,
 		.on_exit = container_on_exit,
 		.on_done = container_on_done,
 		.arg = c,
@@ -258,13 +283,6 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	return r;
 }
 
-static void keep_spec(struct container *c, const Grpc__Spec *spec)
-{
-	c->spec_len = grpc__spec__get_packed_size(spec);
-	c->spec = xmalloc(c->spec_len + 1);
-	(void)grpc__spec__pack(spec, c->spec);
-}
-
 static int build(struct container *c, const Grpc__CreateContainerRequest *req, struct deadline d,
 		 struct err *e)
 {
@@ -280,10 +298,9 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 		return -1;
 	if (make_cgroup(c, req->oci->linux, e) < 0)
 		return -1;
-	if (launch_init(c, req, d, e) < 0)
-		return -1;
+	guest_hooks_append(&c->sandbox->guest_hooks, req->oci);
 	keep_spec(c, req->oci);
-	return 0;
+	return launch_init(c, req, d, e);
 }
 
 static bool is_in_pod(const Grpc__Spec *spec)

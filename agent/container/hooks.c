@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hooks that run in the container's namespaces: createContainer before the root is entered (paths
- * are the guest's), startContainer after (paths are the container's).
+ * are the guest's), startContainer after (paths are the container's). Prestart hooks are the agent's to
+ * run, at the same moment as createContainer's: it is asked and waited for.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -14,31 +15,14 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "agent/container/hook_message.h"
+#include "agent/process/stage.h"
 #include "agent/process/stage_step.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
-#include "common/json/json.h"
 
-#define TIMEOUT_DEFAULT_S 10 /* runtime-spec leaves it open */
-#define TIMEOUT_MAX_S     3600
-#define EXIT_NOT_EXECD    127
-
-/* {"key":"value",...}; "" for none. */
-static char *annotations_text(const Grpc__Spec *spec)
-{
-	auto_buf struct buf all = BUF_INIT;
-
-	buf_addf(&all, "{");
-	for (size_t i = 0; i < spec->n_annotations; i++) {
-		auto_free char *member = xasprintf("s:%s", spec->annotations[i]->key);
-		auto_free char *one = json_object(member, spec->annotations[i]->value, NULL);
-
-		buf_addf(&all, "%s%.*s", i > 0 ? "," : "", (int)strlen(one) - 2, one + 1);
-	}
-	buf_addf(&all, "}");
-	return take_ptr(all.data);
-}
+#define EXIT_NOT_EXECD 127
 
 /* Read while /proc is the guest's: a hook is told the pid that the guest knows. */
 int hooks_read_state(struct stage *s, struct err *e)
@@ -61,11 +45,9 @@ static char *state_text(const struct stage *s, const char *status)
 	const char *slash = strrchr(s->req->rootfs, '/');
 	auto_free char *bundle =
 		xstrndup(s->req->rootfs, slash ? (size_t)(slash - s->req->rootfs) : 0);
-	auto_free char *annotations = annotations_text(s->spec);
 
-	return json_object("s:ociVersion", s->spec->version, "s:id", s->req->container_id,
-			   "s:status", status, "u:pid", (unsigned long long)s->guest_pid,
-			   "s:bundle", bundle, "o:annotations", annotations, NULL);
+	return hook_message_state(s->spec, s->req->container_id, bundle, status,
+				  (pid_t)s->guest_pid);
 }
 
 static _Noreturn void run_child(const Grpc__Hook *h, int state, int null_fd)
@@ -125,7 +107,7 @@ static int run(const Grpc__Hook *h, const char *state, int null_fd, struct err *
 {
 	/* In memory, so that a hook that does not read it holds nobody up. */
 	auto_close int text = memfd_create("state", MFD_CLOEXEC);
-	int64_t timeout = h->timeout > 0 ? h->timeout : TIMEOUT_DEFAULT_S;
+	int64_t timeout = h->timeout > 0 ? h->timeout : HOOK_TIMEOUT_S;
 	pid_t pid;
 
 	if (text < 0 || write_all(text, state, strlen(state)) < 0 || lseek(text, 0, SEEK_SET) < 0)
@@ -137,7 +119,7 @@ static int run(const Grpc__Hook *h, const char *state, int null_fd, struct err *
 		return err_sys(e, errno, "fork");
 	if (pid == 0)
 		run_child(h, text, null_fd);
-	return wait_child(pid, timeout < TIMEOUT_MAX_S ? timeout : TIMEOUT_MAX_S, e);
+	return wait_child(pid, timeout < HOOK_TIMEOUT_MAX_S ? timeout : HOOK_TIMEOUT_MAX_S, e);
 }
 
 static int run_all(const struct stage *s, Grpc__Hook *const *hook, size_t n, const char *status,
@@ -155,6 +137,21 @@ static int run_all(const struct stage *s, Grpc__Hook *const *hook, size_t n, con
 	for (size_t i = 0; i < n; i++)
 		if (run(hook[i], state, null_fd, e) < 0)
 			return err_wrap(e, "%s", hook[i]->path);
+	return 0;
+}
+
+int hooks_wait_prestart(struct stage *s, struct err *e)
+{
+	const char mark = STAGE_PRESTART;
+	char byte;
+
+	if (!s->spec->hooks || s->spec->hooks->n_prestart == 0)
+		return 0;
+	if (write_all(STAGE_FD_STATUS, &mark, 1) < 0)
+		return err_sys(e, errno, "tell the agent");
+	/* End of file: one has failed, and the agent says so itself. */
+	if (read_full(STAGE_FD_START, &byte, 1) != 1)
+		_exit(1);
 	return 0;
 }
 

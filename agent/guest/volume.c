@@ -123,8 +123,10 @@ int volume_grow(const char *path, uint64_t size, struct deadline d, struct err *
 	program = command_find(ext ? "resize2fs" : "xfs_growfs", e);
 	if (!program)
 		return -1;
-	return command_run((const char *const[]){ program, ext ? node : path, NULL }, "", 0, d,
-			   NULL, NULL, e);
+	return command_run(
+		&(const struct command){
+			.argv = (const char *const[]){ program, ext ? node : path, NULL } },
+		d, NULL, NULL, e);
 }
 
 struct swap_work {

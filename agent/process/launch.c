@@ -232,25 +232,46 @@ static ssize_t read_mark(struct io *io, char *ret, int *ret_fd, struct deadline 
 	return n;
 }
 
-static int wait_ready(struct process *p, const Grpc__Process *process, struct deadline d,
+static int run_prestart(struct process *p, const struct process_params *params, struct deadline d,
+			struct err *e)
+{
+	const char go = 1;
+
+	if (params->prestart && params->prestart(params->arg, child_pid(p->child), d, e) < 0)
+		return -1;
+	if (write_all(p->start_fd, &go, 1) < 0)
+		return err_set(e, ERR_STATE, "it ended during the prestart hooks");
+	return 0;
+}
+
+static int wait_ready(struct process *p, const struct process_params *params, struct deadline d,
 		      struct err *e)
 {
-	char byte;
-	int fd;
-	ssize_t n = read_mark(p->status, &byte, &fd, d, e);
 	int code;
 
-	if (n == 1 && byte == STAGE_TERMINAL && fd >= 0) {
-		if (take_terminal(p, fd, process->consolesize, e) < 0)
-			return -1;
-		n = io_read(p->status, &byte, 1, d, e);
+	for (;;) {
+		char byte;
+		int fd;
+		ssize_t n = read_mark(p->status, &byte, &fd, d, e);
+
+		if (n < 0)
+			return err_wrap(e, "wait for the process to be ready");
+		if (n == 0)
+			break;
+		if (byte == STAGE_READY)
+			return 0;
+		if (byte == STAGE_FAILED)
+			return stage_failure(p, d, e);
+		if (byte == STAGE_TERMINAL && fd >= 0 && !p->out) {
+			if (take_terminal(p, fd, params->process->consolesize, e) < 0)
+				return -1;
+		} else if (byte == STAGE_PRESTART) {
+			if (run_prestart(p, params, d, e) < 0)
+				return -1;
+		} else {
+			return err_set(e, ERR_INTERNAL, "the stage said '%c'", byte);
+		}
 	}
-	if (n < 0)
-		return err_wrap(e, "wait for the process to be ready");
-	if (n == 1 && byte == STAGE_READY)
-		return 0;
-	if (n == 1 && byte == STAGE_FAILED)
-		return stage_failure(p, d, e);
 	if (child_wait(p->child, deadline_in_ms(STAGE_EXIT_WAIT_MS), &code, e) < 0)
 		return -1;
 	return err_set(e, ERR_INTERNAL, "the stage ended with code %d before it was ready", code);
@@ -286,7 +307,7 @@ static int launch(struct process *p, const struct process_params *params, struct
 	child_ends_close(ends);
 	if (!p->child)
 		return -1;
-	return wait_ready(p, params->process, d, e);
+	return wait_ready(p, params, d, e);
 }
 
 struct process *process_create(const struct process_params *params, struct deadline d,

@@ -61,6 +61,8 @@ struct process_params {
 	bool no_pivot;
 	uint32_t pipe_size;
 
+	/* Run prestart hooks, if the spec has any, with the process waiting; a failure ends it. */
+	int (*prestart)(void *arg, pid_t pid, struct deadline d, struct err *e);
 	/* Its exit, before anybody is told; must not wait. */
 	void (*on_exit)(struct process *p, void *arg);
 	/* It has ended, the code was asked for, the streams are at their end: may be released. */

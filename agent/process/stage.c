@@ -61,6 +61,7 @@ static const struct step {
 	{ "create working directory", rootfs_make_cwd, INIT },
 	{ "mask paths", paths_mask, INIT },
 	{ "make paths read-only", paths_make_readonly, INIT },
+	{ "wait for prestart hooks", hooks_wait_prestart, INIT },
 	{ "run createContainer hooks", hooks_create_container, INIT },
 	{ "enter root file system", rootfs_enter, INIT },
 	{ "set sysctls", sysctl_apply, INIT },

@@ -12,7 +12,8 @@
 enum stage_fd {
 	STAGE_FD_REQUEST = 3, /* read to its end: a packed Husk__Stage__StageRequest */
 	STAGE_FD_STATUS = 4,  /* a stream socket; one of the bytes below at a time */
-	STAGE_FD_START = 5, /* after READY: one byte to go on; end of file: exit without running */
+	STAGE_FD_START =
+		5, /* after PRESTART and READY: a byte to go on; end of file: exit without running */
 	STAGE_FD_FIRST_NS =
 		6, /* open namespaces to join, as StageRequest.namespaces numbers them */
 };
@@ -21,9 +22,11 @@ enum stage_fd {
  * STAGE_TERMINAL: comes with the master of the process's terminal (SCM_RIGHTS), if it wants one, before
  * STAGE_READY: all is done but the last steps (start hooks, seccomp, exec). After the start byte the
  * status socket either closes by itself (exec succeeded) or carries STAGE_FAILED.
+ * STAGE_PRESTART: only with prestart hooks: run them now, mounts are made and the root is not entered.
  * STAGE_FAILED: behind it, up to the end, a packed StageError.
  */
 #define STAGE_TERMINAL 'T'
+#define STAGE_PRESTART 'P'
 #define STAGE_READY    'R'
 #define STAGE_FAILED   'E'
 

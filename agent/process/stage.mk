@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # `husk-agent stage`: everything that happens between clone and exec of a container's process. Links
-# with libagentcgroup.a, libjson.a, libprotogen.a, libbase.a and $(STAGE_LIBS).
+# with libagentcgroup.a, liboci.a, libjson.a, libprotogen.a, libbase.a and $(STAGE_LIBS).
 noinst_LIBRARIES += libstage.a
 libstage_a_SOURCES = \
 	agent/confine/capabilities.c agent/confine/capabilities.h \
@@ -9,6 +9,7 @@ libstage_a_SOURCES = \
 	agent/container/copy_up.c agent/container/copy_up.h \
 	agent/container/detached.c agent/container/detached.h \
 	agent/container/devices.c agent/container/devices.h \
+	agent/container/hook_message.c agent/container/hook_message.h \
 	agent/container/hooks.c \
 	agent/container/mount_attr.c agent/container/mount_attr.h \
 	agent/container/mountinfo.c agent/container/mountinfo.h \

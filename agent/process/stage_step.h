@@ -111,6 +111,7 @@ int sysctl_apply(struct stage *s, struct err *e);
 
 /* agent/container/hooks.c */
 int hooks_read_state(struct stage *s, struct err *e);
+int hooks_wait_prestart(struct stage *s, struct err *e);
 int hooks_create_container(struct stage *s, struct err *e);
 int hooks_start_container(struct stage *s, struct err *e);
 

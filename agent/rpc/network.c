@@ -164,14 +164,15 @@ static int run_iptables(const char *name, const char *const *more, const Protobu
 {
 	auto_free char *program = command_find(name, e);
 	const char *argv[4] = { program };
+	const struct command run = { .argv = argv, .input = input->data, .input_len = input->len };
 	char *said = NULL;
 
 	if (!program)
 		return -1;
 	for (size_t i = 0; more && more[i] && i + 2 < ARRAY_LEN(argv); i++)
 		argv[i + 1] = more[i];
-	if (command_run(argv, input->data, input->len, deadline_min(d, deadline_in_ms(IPTABLES_MS)),
-			&said, &ret->len, e) < 0)
+	if (command_run(&run, deadline_min(d, deadline_in_ms(IPTABLES_MS)), &said, &ret->len, e) <
+	    0)
 		return -1;
 	ret->data = (uint8_t *)said;
 	return 0;

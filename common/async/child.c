@@ -108,7 +108,7 @@ static _Noreturn void run_child(const struct child_spec *spec, int status_fd, pi
 		fail(status_fd, "chdir");
 	if (spec->before_exec && spec->before_exec(spec->arg, &step) < 0)
 		fail(status_fd, step);
-	(void)execve(spec->argv[0], (char *const *)(uintptr_t)spec->argv,
+	(void)execve(spec->path ? spec->path : spec->argv[0], (char *const *)(uintptr_t)spec->argv,
 		     spec->envp ? (char *const *)(uintptr_t)spec->envp : environ);
 	fail(status_fd, "exec");
 }

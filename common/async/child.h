@@ -23,8 +23,9 @@ struct child_fd {
 };
 
 struct child_spec {
-	const char *name;           /* for errors and the log: "qemu" */
-	const char *const *argv;    /* argv[0] is executed as a path; no PATH search */
+	const char *name; /* for errors and the log: "qemu" */
+	const char *path; /* what is executed, no PATH search; NULL: argv[0] */
+	const char *const *argv;
 	const char *const *envp;    /* NULL: ours */
 	const char *cwd;            /* NULL: ours */
 	const struct child_fd *fds; /* everything else is closed in the child */

@@ -7,20 +7,28 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "shim/sandbox/hooks.h"
 #include "shim/sandbox/spec_guest.h"
 #include "shim/sandbox/state.h"
+#include "shim/storage/mount.h"
 #include "shim/storage/rootfs.h"
 
 struct sandbox_container {
 	struct sandbox *s;
 	char *id;
 	struct undo undo; /* what it holds on the host */
+	struct host_hooks *hooks;
 };
 
-static int mount_rootfs(struct sandbox *s, const struct container_params *p, struct undo *u,
-			char **ret_guest, struct err *e)
+static char *root_of_bundle(const struct container_params *p)
 {
-	auto_free char *host = NULL;
+	return p->spec->root->path[0] == '/' ? xstrdup(p->spec->root->path)
+					     : path_join(p->bundle, p->spec->root->path);
+}
+
+static int mount_rootfs(struct sandbox *s, const struct container_params *p, struct undo *u,
+			char **ret_host, char **ret_guest, struct err *e)
+{
 	auto_free char *root = NULL;
 
 	if (!s->share.mounts)
@@ -30,11 +38,24 @@ static int mount_rootfs(struct sandbox *s, const struct container_params *p, str
 			"into the guest");
 	if (!p->spec->root || !p->spec->root->path)
 		return err_set(e, ERR_INVALID, "the OCI spec has no root.path");
-	if (share_add_rootfs(&s->share, p->id, u, &host, ret_guest, e) < 0)
+	if (share_add_rootfs(&s->share, p->id, u, ret_host, ret_guest, e) < 0)
 		return -1;
-	root = p->spec->root->path[0] == '/' ? xstrdup(p->spec->root->path)
-					     : path_join(p->bundle, p->spec->root->path);
-	return rootfs_mount(p->rootfs, p->n_rootfs, root, host, u, e);
+	root = root_of_bundle(p);
+	return rootfs_mount(p->rootfs, p->n_rootfs, root, *ret_host, u, e);
+}
+
+/* Hooks look for the root file system where the specification says, and may change files in it. */
+static int run_hooks(struct sandbox *s, const struct container_params *p, const char *host_root,
+		     struct deadline d, struct undo *u, struct host_hooks **ret, struct err *e)
+{
+	auto_undo struct undo meanwhile = UNDO_INIT;
+	auto_free char *root = root_of_bundle(p);
+	const struct mount_bind_params bind = { .source = host_root, .target = root };
+
+	if (p->n_rootfs > 0 && p->spec->hooks.n_prestart + p->spec->hooks.n_create_runtime > 0 &&
+	    mount_bind(&bind, &meanwhile, e) < 0)
+		return err_wrap(e, "show the root file system to hooks");
+	return hooks_run_create(p, s->vmm_pid, d, u, ret, e);
 }
 
 static void log_what_is_lost(const struct container_params *p)
@@ -67,9 +88,9 @@ static int create_in_guest(struct sandbox *s, const struct container_params *p,
 }
 
 static int create(struct sandbox *s, const struct container_params *p, struct deadline d,
-		  struct undo *u, struct err *e)
+		  struct undo *u, struct host_hooks **ret_hooks, struct err *e)
 {
-	auto_free char *rootfs = NULL;
+	auto_free char *host_root = NULL, *rootfs = NULL;
 	struct volume *volumes = NULL;
 	struct spec_guest_params g = {
 		.bundle = p->bundle,
@@ -78,7 +99,8 @@ static int create(struct sandbox *s, const struct container_params *p, struct de
 	int64_t began = clock_now_ms(), mounted;
 	int result;
 
-	if (mount_rootfs(s, p, u, &rootfs, e) < 0 ||
+	if (mount_rootfs(s, p, u, &host_root, &rootfs, e) < 0 ||
+	    run_hooks(s, p, host_root, d, u, ret_hooks, e) < 0 ||
 	    volumes_share(&s->share, p->id, p->spec, u, &volumes, e) < 0)
 		return -1;
 	mounted = clock_now_ms();
@@ -102,6 +124,7 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 	struct deadline limit =
 		deadline_min(d,
 			     deadline_in_ms(s->config->agent.create_container_timeout_s * 1000ll));
+	struct host_hooks *hooks = NULL;
 	struct sandbox_container *c;
 
 	if (id_check("container id", p->id, e) < 0)
@@ -111,14 +134,20 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 		(void)sandbox_explain(s, e);
 		return err_wrap(e, "create container %s", p->id);
 	}
-	if (create(s, p, limit, &u, e) < 0)
+	if (create(s, p, limit, &u, &hooks, e) < 0)
 		return err_wrap(e, "create container %s", p->id);
 	c = xnew(struct sandbox_container);
 	c->s = s;
 	c->id = xstrdup(p->id);
+	c->hooks = hooks;
 	undo_move(&c->undo, &u);
 	*ret = c;
 	return 0;
+}
+
+void sandbox_container_started(struct sandbox_container *c, struct deadline d)
+{
+	hooks_run_poststart(c->hooks, d);
 }
 
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d)

@@ -5,6 +5,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/clean_up.c shim/sandbox/clean_up.h \
 	shim/sandbox/container.c \
 	shim/sandbox/directory.c shim/sandbox/directory.h \
+	shim/sandbox/hooks.c shim/sandbox/hooks.h \
 	shim/sandbox/host_cgroup.c shim/sandbox/host_cgroup.h \
 	shim/sandbox/sandbox.h \
 	shim/sandbox/spec_guest.c shim/sandbox/spec_guest.h \

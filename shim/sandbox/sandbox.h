@@ -59,12 +59,15 @@ struct container_params {
 };
 
 /*
- * Bring the root file system and the bind mounts into the guest, rewrite the spec for it
- * (agent-protocol.md 3.5) and CreateContainer. Rolled back on failure.
+ * Bring the root file system and the bind mounts into the guest, run the host's hooks (hooks.h), rewrite
+ * the spec for the guest (agent-protocol.md 3.5) and CreateContainer. Rolled back on failure.
  */
 struct sandbox_container;
 int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
 			     struct sandbox_container **ret, struct err *e) must_check;
+
+/* Its init runs: the host's poststart hooks. */
+void sandbox_container_started(struct sandbox_container *c, struct deadline d);
 
 /* RemoveContainer and undo what create did on the host; errors are logged. The VM may be dead. */
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d);

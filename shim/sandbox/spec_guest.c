@@ -77,17 +77,11 @@ static void hooks_free(size_t *n, Grpc__Hook ***hooks)
 	*n = 0;
 }
 
-/* Only StartContainer hooks run inside a container; the others name programs of the host. */
+/* Only startContainer hooks run inside a container; the others are the host's (hooks.h). */
 static void rewrite_hooks(Grpc__Hooks *h)
 {
-	size_t host;
-
 	if (!h)
 		return;
-	host = h->n_prestart + h->n_createruntime + h->n_createcontainer + h->n_poststart +
-	       h->n_poststop;
-	if (host > 0)
-		log_warn("%zu OCI hooks for the host are not run", host);
 	hooks_free(&h->n_prestart, &h->prestart);
 	hooks_free(&h->n_createruntime, &h->createruntime);
 	hooks_free(&h->n_createcontainer, &h->createcontainer);

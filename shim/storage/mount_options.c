@@ -60,8 +60,9 @@ static const struct {
 /* Option names, or their beginnings, that never reach the kernel. */
 static const char *const dropped[] = { "context=", "fscontext=", "defcontext=", "rootcontext=",
 				       "x-" };
-static const char *const refused[] = { "X-containerd.", "X-kata.", "uidmap=", "gidmap=",
-				       "idmap",         "ridmap",  "remount" };
+static const char *const refused[] = { "X-containerd.", "X-kata.", "io.katacontainers.",
+				       "uidmap=",       "gidmap=", "idmap",
+				       "ridmap",        "remount" };
 
 static bool starts_with_one_of(const char *word, const char *const *list, size_t n)
 {
@@ -88,6 +89,13 @@ static bool take_flag(const char *word, struct mount_options *o)
 	return false;
 }
 
+static int check_word(const char *word, struct err *e)
+{
+	if (starts_with_one_of(word, refused, ARRAY_LEN(refused)))
+		return err_set(e, ERR_UNSUPPORTED, "mount option '%.200s' is not supported", word);
+	return 0;
+}
+
 int mount_options_parse(const char *const *options, struct mount_options *ret, struct err *e)
 {
 	struct mount_options o = MOUNT_OPTIONS_INIT;
@@ -103,15 +111,29 @@ int mount_options_parse(const char *const *options, struct mount_options *ret, s
 			o.loop = true;
 			continue;
 		}
-		if (starts_with_one_of(word, refused, ARRAY_LEN(refused)))
-			return err_set(e, ERR_UNSUPPORTED, "mount option '%.200s' is not supported",
-				       word);
+		if (check_word(word, e) < 0)
+			return -1;
 		if (starts_with_one_of(word, dropped, ARRAY_LEN(dropped)))
 			continue;
 		buf_addf(&data, "%s%s", data.len ? "," : "", word);
 	}
 	o.data = take_ptr(data.data);
 	*ret = o;
+	return 0;
+}
+
+int mount_options_for_guest(const char *const *options, char ***ret, struct err *e)
+{
+	for (size_t i = 0; options && options[i]; i++) {
+		const char *word = options[i];
+
+		if (!*word || strcmp(word, "loop") == 0)
+			continue;
+		if (check_word(word, e) < 0)
+			return -1;
+		if (!starts_with_one_of(word, dropped, ARRAY_LEN(dropped)))
+			strv_add(ret, word);
+	}
 	return 0;
 }
 

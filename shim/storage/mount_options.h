@@ -16,8 +16,8 @@
  *
  * Never passed on: "loop" (it is a request to us), "context=…" and its relatives (a label for a
  * mount on the host means nothing in the guest), "x-…" comments. Refused with ERR_UNSUPPORTED:
- * "X-containerd.…" and "X-kata.…" (they ask for dm-verity, formatting and the like, and a mount
- * without what was asked for would be wrong in silence) and id-mapped mounts.
+ * "X-containerd.…", "X-kata.…" and "io.katacontainers.…" (they ask for dm-verity, formatting and the
+ * like, and a mount without what was asked for would be wrong in silence) and id-mapped mounts.
  */
 struct mount_options {
 	unsigned long flags;       /* MS_*, MS_BIND and MS_REC among them */
@@ -34,5 +34,11 @@ int mount_options_parse(const char *const *options, struct mount_options *ret, s
 void mount_options_done(struct mount_options *o);
 
 #define auto_mount_options CLEANUP(mount_options_done)
+
+/*
+ * The words that are left for somebody else to mount with: those that mount_options_parse() would
+ * pass to the kernel, added to *ret (for strv_free()). The same words are refused.
+ */
+int mount_options_for_guest(const char *const *options, char ***ret, struct err *e) must_check;
 
 #endif

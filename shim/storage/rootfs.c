@@ -13,8 +13,6 @@
 #include "common/base/path.h"
 #include "shim/storage/mount.h"
 
-#define MOUNTS_MAX 256 /* entries; one per layer at most, and images have at most 127 */
-
 /* Types that name something to be put together, not something that mount(2) knows. */
 static int check_type(const char *type, struct err *e)
 {
@@ -91,9 +89,6 @@ static int mount_one(const struct rootfs_mount *m, const char *root, struct undo
 int rootfs_mount(const struct rootfs_mount *mounts, size_t n, const char *root_path,
 		 const char *target, struct undo *u, struct err *e)
 {
-	if (n > MOUNTS_MAX)
-		return err_set(e, ERR_EXHAUSTED, "mount root file system: %zu mounts, at most %d",
-			       n, MOUNTS_MAX);
 	if (n == 0) {
 		struct mount_bind_params p = { .source = root_path,
 					       .target = target,

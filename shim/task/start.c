@@ -9,9 +9,15 @@
 
 static int start_init(struct process *p, struct agent *agent, struct deadline d, struct err *e)
 {
-	if (p->container->is_sandbox)
+	struct container *c = p->container;
+
+	if (c->is_sandbox)
 		return 0; /* the machine runs */
-	return agent_start_container(agent, p->container->id, d, e);
+	if (agent_start_container(agent, c->id, d, e) < 0)
+		return -1;
+	if (c->handle)
+		sandbox_container_started(c->handle, d);
+	return 0;
 }
 
 static int start_exec(struct process *p, struct agent *agent, struct deadline d, struct err *e)

@@ -217,6 +217,12 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 	return 0;
 }
 
+void sandbox_container_started(struct sandbox_container *c, struct deadline d)
+{
+	(void)c;
+	(void)d;
+}
+
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
 {
 	(void)d;

@@ -3,7 +3,7 @@ TESTS += tests/component/toml-test.sh
 EXTRA_DIST += tests/component/toml-test.sh
 
 # The stage, run for real. Skips itself without root.
-STAGE_TEST_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a libbase.a \
+STAGE_TEST_LIBS = libstage.a libagentcgroup.a liboci.a libasync.a libjson.a libprotogen.a libbase.a \
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_TESTS = \
 	tests/component/test_stage \

@@ -24,6 +24,7 @@ import commands  # noqa: E402
 import containerd as c  # noqa: E402
 import cri  # noqa: E402
 import environment  # noqa: E402
+import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import pods  # noqa: E402
 import streams  # noqa: E402
@@ -54,7 +55,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment):
+            for module in (commands, lifecycle, streams, environment, hooks):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))

@@ -149,6 +149,8 @@ def bind(source, destination, *options):
 class Guest:
     """`build`: a build tree with its programs and its guest image."""
 
+    sandbox_fields = {}  # more of CreateSandboxRequest
+
     def __init__(self, build, transport="serial", config="", sandbox=True):
         self.directory = tempfile.mkdtemp(prefix="husk-guest-", dir="/run")
         self.share = f"{self.directory}/share"
@@ -158,6 +160,7 @@ class Guest:
         os.mkdir(self.share)
         os.mkdir(f"{self.directory}/vm", 0o700)
         self.make_rootfs(f"{build}/tests/guest/probe")
+        self.prepare()
         with open(f"{self.directory}/husk.toml", "w") as file:
             file.write(f'[hypervisor.qemu]\ntransport = "{transport}"\n{config}\n'
                        f'[runtime]\nguest_dir = "{build}/guest/image"\n')
@@ -167,6 +170,9 @@ class Guest:
         except BaseException:
             self.close()
             raise
+
+    def prepare(self):
+        """What is to be there before the agent."""
 
     def make_rootfs(self, probe):
         """Nothing but a static busybox, its links and the probe."""
@@ -205,7 +211,7 @@ class Guest:
         self.agent("CreateSandbox", hostname="guest", sandbox_id="sandbox", storages=[
             {"driver": "virtio-fs", "source": "kataShared", "fstype": "virtiofs", "mount_point": SHARE},
             {"driver": "ephemeral", "source": "shm", "fstype": "tmpfs", "mount_point": f"{RUN}/sandbox/shm",
-             "options": ["noexec", "nosuid", "nodev", "mode=1777", "size=8m"]}], **more)
+             "options": ["noexec", "nosuid", "nodev", "mode=1777", "size=8m"]}], **self.sandbox_fields, **more)
 
     def reconnect(self):
         self.agent.close()
@@ -300,7 +306,8 @@ class Local(Guest):
         self.pid = self.machine.pid
         self.agent = Agent(self.agentctl, address)
         self.agent("CreateSandbox", hostname="local", sandbox_id="local", storages=[
-            {"driver": "ephemeral", "source": "shm", "fstype": "tmpfs", "mount_point": f"{self.run_dir}/sandbox/shm"}])
+            {"driver": "ephemeral", "source": "shm", "fstype": "tmpfs", "mount_point": f"{self.run_dir}/sandbox/shm"}],
+                   **self.sandbox_fields)
 
     def new_id(self, word="c"):
         return self.prefix + super().new_id(word)

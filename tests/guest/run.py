@@ -19,6 +19,7 @@ import containers  # noqa: E402
 import endurance  # noqa: E402
 import guest  # noqa: E402
 import layers  # noqa: E402
+import runtime_spec  # noqa: E402
 import services  # noqa: E402
 from report import Report  # noqa: E402
 
@@ -35,15 +36,17 @@ def main():
     machine = guest.Guest(os.path.abspath(options.build), options.transport)
     machine.cycles = machine.processes = options.cycles
     try:
-        for module in (containers, services, compat, conformance, endurance):
+        for module in (containers, services, compat, runtime_spec, conformance, endurance):
             report.run_all(vars(module), machine)
     finally:
         machine.close()
     report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
+    report.run(runtime_spec.guest_hooks, os.path.abspath(options.build))
     local = guest.Local(os.path.abspath(options.build))
     local.cycles, local.processes = options.local_cycles, 10 * options.local_cycles
     try:
-        report.run_all(vars(endurance), local, label="as a process of this host")
+        for module in (runtime_spec, endurance):
+            report.run_all(vars(module), local, label="as a process of this host")
     finally:
         local.close()
     machine = layers.boot(os.path.abspath(options.build))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # What the stage and the cgroups are made of, as far as it is pure.
-STAGE_UNIT_LIBS = libstage.a libagentcgroup.a libasync.a libjson.a libprotogen.a libbase.a \
+STAGE_UNIT_LIBS = libstage.a libagentcgroup.a liboci.a libasync.a libjson.a libprotogen.a libbase.a \
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_UNIT_TESTS = \
 	tests/unit/agent/test_cgroup \
@@ -30,6 +30,7 @@ tests_unit_agent_test_sysctl_LDADD = $(STAGE_UNIT_LIBS)
 
 AGENT_TESTS = \
 	tests/unit/agent/test_cmdline \
+	tests/unit/agent/test_guest_hooks \
 	tests/unit/agent/test_host_devices \
 	tests/unit/agent/test_layers_plan \
 	tests/unit/agent/test_copy_file \
@@ -41,10 +42,12 @@ AGENT_TESTS = \
 check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS)
 
-agent_test_libs = libagent.a libdevice.a libverity.a libasync.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
+agent_test_libs = libagent.a libdevice.a libverity.a liboci.a libasync.a libjson.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
 	$(CMOCKA_LIBS)
 tests_unit_agent_test_cmdline_SOURCES = tests/unit/agent/test_cmdline.c
 tests_unit_agent_test_cmdline_LDADD = $(agent_test_libs)
+tests_unit_agent_test_guest_hooks_SOURCES = tests/unit/agent/test_guest_hooks.c
+tests_unit_agent_test_guest_hooks_LDADD = $(agent_test_libs)
 tests_unit_agent_test_host_devices_SOURCES = tests/unit/agent/test_host_devices.c
 tests_unit_agent_test_host_devices_LDADD = $(agent_test_libs)
 tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c

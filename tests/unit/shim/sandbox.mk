@@ -2,8 +2,10 @@
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
 	tests/unit/shim/test_endpoint \
+	tests/unit/shim/test_hooks \
 	tests/unit/shim/test_host_cgroup \
 	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
@@ -15,11 +17,17 @@ sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotoge
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
 
+tests_unit_shim_test_hooks_SOURCES = tests/unit/shim/test_hooks.c
+tests_unit_shim_test_hooks_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
+
 tests_unit_shim_test_host_cgroup_SOURCES = tests/unit/shim/test_host_cgroup.c
 tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_rootfs_plan_SOURCES = tests/unit/shim/test_rootfs_plan.c
+tests_unit_shim_test_rootfs_plan_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c
 tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)

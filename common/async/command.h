@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_ASYNC_COMMAND_H
+#define HUSK_ASYNC_COMMAND_H
+
+#include <stddef.h>
+
+#include "common/async/deadline.h"
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+
+/* Programs that are run for what they do, to their end: modprobe, iptables, hooks. */
+
+#define COMMAND_OUTPUT_MAX \
+	(4u << 20) /* bytes taken of each stream; no answer on the wire has room for more */
+
+struct command {
+	const char *path;        /* absolute: what is executed; NULL: argv[0] */
+	const char *const *argv; /* NULL-terminated */
+	const char *const *envp; /* NULL: ours */
+	const char *cwd;         /* NULL: ours */
+	const void *input;       /* its standard input; NULL: none */
+	size_t input_len;
+};
+
+/*
+ * Run it until it ends. *ret (may be NULL): its standard output, NUL-terminated, for free(). An exit
+ * code other than 0 is ERR_INTERNAL with what it said; after the deadline it is killed, and the error
+ * is ERR_TIMEOUT. In a fiber.
+ */
+int command_run(const struct command *c, struct deadline d, char **ret, size_t *ret_len,
+		struct err *e) must_check;
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hooks of the host; see hooks.h. */
+#include "shim/sandbox/hooks.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/async/fiber.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/oci/hooks.h"
+
+#define OWED_FILE "poststop-hooks" /* in the bundle: they are to be run still */
+
+/* The specification is read again for the later ones: it is large, and few containers have any. */
+struct host_hooks {
+	char *id, *bundle;
+	pid_t pid;
+};
+
+struct moment {
+	const char *kind, *status;
+	bool required; /* the first failure ends it */
+};
+
+static int run_list(const struct host_hooks *h, const struct oci_spec *spec,
+		    const struct oci_hook *hook, size_t n, const struct moment *m, pid_t pid,
+		    struct deadline d, struct err *e)
+{
+	const struct hook_state state = {
+		.version = spec->version,
+		.id = h->id,
+		.status = m->status,
+		.pid = pid,
+		.bundle = h->bundle,
+		.annotations = spec->annotations.pairs,
+		.n_annotations = spec->annotations.n,
+	};
+	auto_free char *text = hook_state_text(&state);
+
+	for (size_t i = 0; i < n; i++) {
+		struct err why = ERR_INIT;
+
+		if (hook_run(&hook[i], text, h->bundle, true, d, &why) == 0)
+			continue;
+		(void)err_wrap(&why, "%s", m->kind);
+		if (m->required) {
+			*e = why;
+			return -1;
+		}
+		log_warn("container '%s': %s", h->id, why.text);
+	}
+	return 0;
+}
+
+static int load(const struct host_hooks *h, struct oci_spec **ret, struct err *e)
+{
+	auto_close int dir = open(h->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, errno, "open bundle '%s'", h->bundle);
+	return oci_spec_load(dir, "config.json", ret, e);
+}
+
+static int note_owed(const struct host_hooks *h, struct err *e)
+{
+	auto_close int dir = open(h->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, errno, "open bundle '%s'", h->bundle);
+	return file_replace(dir, OWED_FILE, "", 0, e);
+}
+
+/* True: they were owed, and it was this call that settles it. */
+static bool settle_owed(const char *bundle)
+{
+	auto_close int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return dir >= 0 && unlinkat(dir, OWED_FILE, 0) == 0;
+}
+
+static void run_poststop(const struct host_hooks *h)
+{
+	static const struct moment poststop = { "poststop", "stopped", false };
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct err e = ERR_INIT;
+
+	if (!settle_owed(h->bundle))
+		return;
+	if (load(h, &spec, &e) < 0 ||
+	    run_list(h, spec, spec->hooks.poststop, spec->hooks.n_poststop, &poststop, 0,
+		     DEADLINE_NEVER, &e) < 0)
+		log_warn("container '%s': poststop hooks: %s", h->id, e.text);
+}
+
+static void undo_hooks(void *arg)
+{
+	struct host_hooks *h = arg;
+
+	run_poststop(h);
+	free(h->id);
+	free(h->bundle);
+	free(h);
+}
+
+int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
+		     struct host_hooks **ret, struct err *e)
+{
+	static const struct moment prestart = { "prestart", "creating", true };
+	static const struct moment create_runtime = { "createRuntime", "creating", true };
+	const struct oci_hooks *all = &p->spec->hooks;
+	struct host_hooks *h;
+
+	*ret = NULL;
+	if (all->n_create_container > 0)
+		log_warn(
+			"container '%s': %zu createContainer hooks are not run: they name programs "
+			"of the host and want the guest's namespaces",
+			p->id, all->n_create_container);
+	if (all->n_prestart + all->n_create_runtime + all->n_poststart + all->n_poststop == 0)
+		return 0;
+	h = xnew(struct host_hooks);
+	h->id = xstrdup(p->id);
+	h->bundle = xstrdup(p->bundle);
+	h->pid = pid;
+	undo_push(u, "hooks", undo_hooks, h);
+	if (all->n_poststop > 0 && note_owed(h, e) < 0)
+		return -1;
+	if (run_list(h, p->spec, all->prestart, all->n_prestart, &prestart, pid, d, e) < 0 ||
+	    run_list(h, p->spec, all->create_runtime, all->n_create_runtime, &create_runtime, pid,
+		     d, e) < 0)
+		return -1;
+	*ret = h;
+	return 0;
+}
+
+void hooks_run_poststart(const struct host_hooks *h, struct deadline d)
+{
+	static const struct moment poststart = { "poststart", "running", false };
+	auto_oci_spec struct oci_spec *spec = NULL;
+	struct err e = ERR_INIT;
+
+	if (!h)
+		return;
+	if (load(h, &spec, &e) < 0 ||
+	    run_list(h, spec, spec->hooks.poststart, spec->hooks.n_poststart, &poststart, h->pid, d,
+		     &e) < 0)
+		log_warn("container '%s': poststart hooks: %s", h->id, e.text);
+}
+
+static void run_owed(void *arg)
+{
+	run_poststop(arg);
+}
+
+void hooks_run_owed(const char *bundle, const char *id)
+{
+	struct host_hooks h = { .id = xstrdup(id), .bundle = xstrdup(bundle) };
+	auto_free char *file = xasprintf("%s/" OWED_FILE, bundle);
+
+	if (access(file, F_OK) == 0)
+		fiber_main(run_owed, &h);
+	free(h.id);
+	free(h.bundle);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_HOOKS_H
+#define HUSK_SHIM_HOOKS_H
+
+#include <sys/types.h>
+
+#include "common/async/deadline.h"
+#include "common/base/undo.h"
+#include "shim/sandbox/sandbox.h"
+
+/*
+ * Hooks of the specification that are the host's: prestart, createRuntime, poststart and poststop run
+ * here, in the shim's namespaces, in the bundle's directory, with the environment that they name or the
+ * shim's. The pid that they are told is the task's, that of the VMM: its namespaces are the sandbox's
+ * on the host. startContainer hooks run in the guest; createContainer hooks want a program of the host
+ * in namespaces of the guest, and are not run.
+ */
+struct host_hooks;
+
+/*
+ * Run the prestart and createRuntime hooks: the root file system is mounted at the bundle's place, the
+ * guest does not know of the container yet. The first that fails is the error. From before the first one
+ * on the poststop hooks are owed: they are on `u`, and on record in the bundle for hooks_run_owed().
+ * *ret lives as long as the entries on `u` and is NULL for a specification without any of these.
+ */
+int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
+		     struct host_hooks **ret, struct err *e) must_check;
+
+/* Failures are logged. NULL is fine. */
+void hooks_run_poststart(const struct host_hooks *h, struct deadline d);
+
+/* For `delete` after a crash: the poststop hooks of this bundle if they are owed. Not in a fiber. */
+void hooks_run_owed(const char *bundle, const char *id);
+
+#endif

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of the OCI runtime specification one by one, in a machine and with the agent as a process of this host."""
+
+import json
+import os
+
+from guest import SHARE, Local, bind, spec
+from report import check, check_equal, check_in
+
+
+def placed_create(g, message, **request):
+    name = request.pop("name", None) or g.new_id()
+    g.agent("CreateContainer", container_id=name, OCI=g.placed(message), **request)
+    return name
+
+
+# Hooks.
+
+def noting(kind, log, busybox=f"{SHARE}/busybox/bin/busybox", end="true"):
+    """A hook that appends its kind, then its state, to the log."""
+    script = f"b={busybox}; s=$($b cat); echo \"{kind} $s\" >> {log}; {end}"
+    return {"Path": busybox, "Args": ["sh", "-c", script]}
+
+
+def with_hooks(g, end=None):
+    end = end or {}
+    log = g.new_id("hooks")
+    open(f"{g.share}/{log}", "w").close()
+    message = spec("sh", "-c", f"echo program >> /mnt/{log}; exec sleep 100",
+                   annotations={"one": "two \"quoted\""}, mounts=[bind(SHARE, "/mnt")])
+    where = {"StartContainer": (f"/mnt/{log}", "/bin/busybox")}
+    message["Hooks"] = {}
+    for kind in ("Prestart", "CreateRuntime", "CreateContainer", "StartContainer", "Poststart", "Poststop"):
+        path, busybox = where.get(kind, (f"{SHARE}/{log}", f"{SHARE}/busybox/bin/busybox"))
+        message["Hooks"][kind] = [noting(kind, path, busybox, end.get(kind, "true")), noting(kind, path, busybox)]
+    return message, f"{g.share}/{log}"
+
+
+def lines(path):
+    with open(path) as file:
+        return file.read().splitlines()
+
+
+def kinds(path):
+    return [line.split()[0] for line in lines(path)]
+
+
+def test_hooks_in_order(g):
+    message, log = with_hooks(g)
+    name = placed_create(g, message)
+    check_equal(kinds(log), ["Prestart"] * 2 + ["CreateContainer"] * 2)
+    g.agent("StartContainer", container_id=name)
+    g.exec_output(name, "sh", "-c", f"until grep -q program /mnt/{os.path.basename(log)}; do sleep 0.05; done")
+    started = kinds(log)
+    check_equal(started[4:6], ["StartContainer"] * 2)
+    check_equal(sorted(started[6:]), ["Poststart", "Poststart", "program"])
+    g.remove(name)
+    check_equal(kinds(log)[-2:], ["Poststop"] * 2)
+    states = {}
+    for line in lines(log):
+        if line.startswith(("C", "P", "S")):
+            kind, text = line.split(" ", 1)
+            states[kind] = json.loads(text)
+    check_equal({k: s["status"] for k, s in states.items()}, {
+        "Prestart": "creating", "CreateContainer": "creating", "StartContainer": "created", "Poststart": "running",
+        "Poststop": "stopped"})
+    check_equal({k: s["id"] for k, s in states.items()}, {k: name for k in states})
+    check_equal({s.get("pid") for k, s in states.items() if k != "Poststop"}, {states["Prestart"]["pid"]})
+    check("pid" not in states["Poststop"], "nobody is left")
+    check_equal(states["Prestart"]["annotations"], {"one": "two \"quoted\""})
+    check_in(name, states["Prestart"]["bundle"])
+
+
+def test_prestart_hooks_see_the_namespaces(g):
+    """Made, and with the process in them, but not entered: /proc/PID/ns of the state's pid."""
+    message, log = with_hooks(g)
+    script = (f"b={SHARE}/busybox/bin/busybox; s=$($b cat); p=${{s#*pid\\\":}}; p=${{p%%,*}}; "
+              f"for n in mnt pid; do test $($b readlink /proc/$p/ns/$n) != $($b readlink /proc/self/ns/$n) || exit 1; "
+              f"done; echo seen >> {SHARE}/{os.path.basename(log)}")
+    message["Hooks"] = {"Prestart": [{"Path": f"{SHARE}/busybox/bin/busybox", "Args": ["sh", "-c", script]}]}
+    name = placed_create(g, message)
+    check_equal(lines(log), ["seen"])
+    g.remove(name)
+
+
+def test_hooks_that_fail(g):
+    message, log = with_hooks(g, {"Prestart": "echo none such >&2; exit 4"})
+    text = g.agent.refused("CreateContainer", "INTERNAL", container_id=g.new_id(), OCI=g.placed(message))
+    check_in("prestart: hook", text)
+    check_in("code 4: none such", text)
+    check_equal(kinds(log), ["Prestart"] + ["Poststop"] * 2, "the first failure ends it, what is undone is told")
+    message, log = with_hooks(g, {"Poststart": "exit 1", "Poststop": "exit 1"})
+    name = placed_create(g, message)
+    g.agent("StartContainer", container_id=name)
+    check_equal(kinds(log).count("Poststart"), 2, "the rest are run")
+    check_equal(g.exec_output(name, "echo", "runs")[0], "runs\n")
+    g.remove(name)
+    check_equal(kinds(log).count("Poststop"), 2, "the rest are run")
+
+
+def test_hook_that_hangs(g):
+    message, _ = with_hooks(g)
+    message["Hooks"] = {"Prestart": [{"Path": f"{SHARE}/busybox/bin/busybox", "Args": ["sleep", "1000"], "Timeout": 1}]}
+    g.agent.refused("CreateContainer", "DEADLINE_EXCEEDED", container_id=g.new_id(), OCI=g.placed(message))
+
+
+class HookedLocal(Local):
+    """An agent that was told of hooks in its image before they were looked for."""
+
+    def prepare(self):
+        for kind in ("prestart", "poststart", "poststop"):
+            directory = f"{self.directory}/hooks/{kind}"
+            os.makedirs(directory)
+            path = f"{directory}/10-note"
+            with open(path, "w") as file:
+                file.write(f"#!{self.share}/busybox/bin/busybox sh\necho \"$1 $#\" >> {self.share}/guest-hooks\n")
+            os.chmod(path, 0o755)
+        self.sandbox_fields = {"guest_hook_path": f"{self.directory}/hooks"}
+
+
+def guest_hooks(build):
+    g = HookedLocal(build)
+    try:
+        message, log = with_hooks(g)
+        name = placed_create(g, message)
+        check_equal(lines(f"{g.share}/guest-hooks"), ["prestart 1"])
+        check_equal(kinds(log)[:2], ["Prestart"] * 2, "those of the specification come first")
+        g.agent("StartContainer", container_id=name)
+        g.remove(name)
+        g.shell("true")
+        check_equal(lines(f"{g.share}/guest-hooks"), ["prestart 1", "poststart 1", "poststop 1"] * 2)
+    finally:
+        g.close()
