@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <string.h>
@@ -309,6 +310,20 @@ static int wait_for(struct search *s, const char *asked, struct deadline d, stru
 	return 0;
 }
 
+/*
+ * sysfs and /dev have a disk before it can be opened: until the kernel has read its partitions, and only
+ * then announces it, opening it is ENXIO.
+ */
+static bool is_usable(const char *node, const struct stat *st)
+{
+	auto_close int fd = -1;
+
+	if (!S_ISBLK(st->st_mode))
+		return true;
+	fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 || errno != ENXIO;
+}
+
 /* The kernel makes the node just before or just after it announces the device. */
 static int wait_for_node(struct search *s, const char *asked, struct deadline d, char **ret,
 			 struct err *e)
@@ -318,12 +333,17 @@ static int wait_for_node(struct search *s, const char *asked, struct deadline d,
 
 	if (!s->name[0] || s->name[0] == '/' || strstr(s->name, ".."))
 		return err_set(e, ERR_INTERNAL, "%s '%s' has no name", s->m->what, asked);
-	while (lstat(node, &st) < 0) {
-		if (errno != ENOENT && errno != ENOTDIR)
+	for (;;) {
+		bool there = lstat(node, &st) == 0;
+
+		if (there && is_usable(node, &st))
+			break;
+		if (!there && errno != ENOENT && errno != ENOTDIR)
 			return err_sys(e, errno, "%s '%s': '%s'", s->m->what, asked, node);
 		if (deadline_passed(d))
-			return err_set(e, ERR_TIMEOUT, "%s '%s' is there, but its node '%s' is not",
-				       s->m->what, asked, node);
+			return err_set(e, ERR_TIMEOUT, "%s '%s' is there, but its node '%s' %s",
+				       s->m->what, asked, node,
+				       there ? "cannot be opened" : "is not");
 		if (fiber_sleep_ms(NODE_POLL_MS, e) < 0)
 			return err_wrap(e, "%s '%s'", s->m->what, asked);
 	}

@@ -84,9 +84,10 @@ static int ephemeral_mount(const Grpc__Storage *s, const char *mount_point,
 	size_t n = 0;
 
 	(void)user;
-	(void)teardown;
 	if (strcmp(s->fstype, "hugetlbfs") == 0) {
-		if (hugepages_reserve("/sys", s->options, s->n_options, e) < 0)
+		/* An update has its pages already. */
+		if (teardown &&
+		    hugepages_reserve("/sys", s->options, s->n_options, teardown, e) < 0)
 			return -1;
 		return mount_words(s, "hugetlbfs", mount_point, s->options, s->n_options, e);
 	}

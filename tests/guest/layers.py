@@ -15,7 +15,7 @@ import zlib
 
 import guest
 from guest import RUN, spec
-from report import Failure, check, check_equal, check_in
+from report import Failure, Skip, check, check_equal, check_in
 
 SECTOR = 512
 ALIGN = 2048  # sectors
@@ -307,24 +307,25 @@ def test_device(g):
                     devices=[{"id": "x", "type": "floppy", "container_path": "/dev/disk"}])
 
 
+class Machine(guest.Guest):
+    def __init__(self, build):
+        directory = tempfile.mkdtemp(prefix="husk-disks-", dir="/tmp")
+        os.chmod(directory, 0o755)
+        try:
+            self.disks = Disks(directory)
+            super().__init__(build, config=f'path = "{self.disks.qemu()}"')
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.disks.directory, ignore_errors=True)
+
+
 def boot(build):
-    """A machine with the disks; None where a tool to make them is missing."""
-    for tool in ("mkfs.erofs", "veritysetup"):
-        if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
-            return None
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    directory = tempfile.mkdtemp(prefix="husk-disks-", dir="/tmp")
-    os.chmod(directory, 0o755)
-    try:
-        disks = Disks(directory)
-        machine = guest.Guest(build, config=f'path = "{disks.qemu()}"')
-    except BaseException:
-        shutil.rmtree(directory)
-        raise
-    machine.disks = disks
-    return machine
-
-
-def end(machine):
-    machine.close()
-    shutil.rmtree(machine.disks.directory)
+    for tool in ("mkfs.erofs", "veritysetup"):
+        if not shutil.which(tool):
+            raise Skip(f"there is no {tool} here")
+    return Machine(build)

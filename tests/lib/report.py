@@ -66,10 +66,17 @@ class Report:
         print(f"ok {self.number} - {self.title}: {name} ({time.monotonic() - start:.1f} s)", flush=True)
         return True
 
-    def run_all(self, module, *args, label=""):
+    @staticmethod
+    def tests(module):
         """Every test_ function of the module's globals, in the order they were written."""
-        tests = [f for n, f in module.items() if n.startswith("test_") and callable(f)]
-        for test in tests:
+        return [f for n, f in module.items() if n.startswith("test_") and callable(f)]
+
+    def wants(self, module):
+        """Whether ONLY leaves any of its tests: else nothing has to be set up for them."""
+        return any(self.only in f.__name__.removeprefix("test_") for f in self.tests(module))
+
+    def run_all(self, module, *args, label=""):
+        for test in self.tests(module):
             self.run(test, *args, label=label)
 
     def finish(self):

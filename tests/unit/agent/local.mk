@@ -32,6 +32,7 @@ AGENT_TESTS = \
 	tests/unit/agent/test_cmdline \
 	tests/unit/agent/test_guest_hooks \
 	tests/unit/agent/test_host_devices \
+	tests/unit/agent/test_hugepages \
 	tests/unit/agent/test_layers_plan \
 	tests/unit/agent/test_copy_file \
 	tests/unit/agent/test_metrics \
@@ -50,6 +51,8 @@ tests_unit_agent_test_guest_hooks_SOURCES = tests/unit/agent/test_guest_hooks.c
 tests_unit_agent_test_guest_hooks_LDADD = $(agent_test_libs)
 tests_unit_agent_test_host_devices_SOURCES = tests/unit/agent/test_host_devices.c
 tests_unit_agent_test_host_devices_LDADD = $(agent_test_libs)
+tests_unit_agent_test_hugepages_SOURCES = tests/unit/agent/test_hugepages.c
+tests_unit_agent_test_hugepages_LDADD = $(agent_test_libs)
 tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c
 tests_unit_agent_test_layers_plan_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mount_options_SOURCES = tests/unit/agent/test_mount_options.c
@@ -67,6 +70,7 @@ tests_unit_agent_test_streams_LDADD = $(agent_test_libs)
 
 DEVICE_TESTS = \
 	tests/unit/agent/test_device_watch \
+	tests/unit/agent/test_passthrough \
 	tests/unit/agent/test_pci_path \
 	tests/unit/agent/test_uevent
 check_PROGRAMS += $(DEVICE_TESTS)
@@ -75,6 +79,9 @@ device_test_libs = libdevice.a libasync.a libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 tests_unit_agent_test_device_watch_SOURCES = tests/unit/agent/test_device_watch.c \
 	tests/unit/agent/device_tree.c tests/unit/agent/device_tree.h
 tests_unit_agent_test_device_watch_LDADD = $(device_test_libs)
+tests_unit_agent_test_passthrough_SOURCES = tests/unit/agent/test_passthrough.c \
+	tests/unit/agent/device_tree.c tests/unit/agent/device_tree.h
+tests_unit_agent_test_passthrough_LDADD = $(device_test_libs)
 tests_unit_agent_test_pci_path_SOURCES = tests/unit/agent/test_pci_path.c \
 	tests/unit/agent/device_tree.c tests/unit/agent/device_tree.h
 tests_unit_agent_test_pci_path_LDADD = $(device_test_libs)

@@ -4,6 +4,9 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "agent/device/watch.h"
 #include "common/async/fiber.h"
@@ -324,6 +327,59 @@ static void test_no_node(void **state)
 	fiber_main(no_node, NULL);
 }
 
+#define UNUSED_MAJOR 240 /* of those for experiments: no driver of this machine has it */
+
+struct swap_node {
+	const struct device_tree *tree;
+	const char *node;
+};
+
+static void make_usable(void *arg)
+{
+	const struct swap_node *s = arg;
+	struct err e = ERR_INIT;
+
+	assert_ok(fiber_sleep_ms(LATER_MS, &e), &e);
+	assert_int_equal(unlink(s->node), 0);
+	device_tree_add_node(s->tree, "vdb");
+}
+
+/* The kernel has made disk and node, and is still reading its partitions: opening it is ENXIO. */
+static void unusable_node(void *arg)
+{
+	struct fiber_group g = FIBER_GROUP_INIT;
+	auto_free char *node = NULL;
+	auto_free char *got = NULL;
+	struct device_watch *w;
+	struct device_tree t;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	device_tree_make(&t);
+	device_tree_add(&t, BUS);
+	device_tree_add_disk(&t, DISK, false);
+	node = path_join(t.dev, "vdb");
+	assert_int_equal(mknod(node, S_IFBLK | 0600, makedev(UNUSED_MAJOR, 77)), 0);
+	w = device_watch_new(t.sys, t.dev, TIMEOUT_MS);
+	assert_err(device_wait_blk(w, "02/03", DEADLINE_NEVER, &got, &e), &e, ERR_TIMEOUT,
+		   "cannot be opened");
+	fiber_group_start(&g, "kernel", make_usable,
+			  &(struct swap_node){ .tree = &t, .node = node });
+	e = ERR_INIT;
+	assert_ok(device_wait_blk(w, "02/03", DEADLINE_NEVER, &got, &e), &e);
+	fiber_group_wait(&g);
+	device_watch_free(w);
+	device_tree_remove(&t);
+}
+
+static void test_unusable_node(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* nodes are root's to make */
+	fiber_main(unusable_node, NULL);
+}
+
 /* Each host is asked to look. */
 static void scan(void *arg)
 {
@@ -366,9 +422,8 @@ static void test_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stories),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_no_node),
+		cmocka_unit_test(test_stories), cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_no_node), cmocka_unit_test(test_unusable_node),
 		cmocka_unit_test(test_scan),
 	};
 
