@@ -91,6 +91,9 @@ enum json_kind {
 	JSON_IGNORED,    /* known, and of no use to husk */
 };
 
+/* Distinct from 0 for a bool that is the first member, too. */
+#define JSON_HAS(offset) ((offset) + 1)
+
 enum json_field_flag {
 	JSON_REQUIRED = 1 << 0, /* must be there and not null */
 	JSON_NONEMPTY = 1 << 1, /* if there, a string, array or map has at least one element */
@@ -108,7 +111,7 @@ struct json_field {
 	const struct json_field *fields; /* JSON_OBJECT, _PTR, JSON_OBJECTS */
 	size_t size;                     /* JSON_OBJECT_PTR, JSON_OBJECTS */
 	size_t count;                    /* offset of the size_t: JSON_OBJECTS, JSON_U32S */
-	size_t has; /* offset of a bool that tells whether it was there; 0: not wanted */
+	size_t has; /* JSON_HAS(offset of a bool that tells whether it was there); 0: not wanted */
 	const char *const *words; /* JSON_STRING, JSON_STRINGS; NULL-terminated */
 };
 

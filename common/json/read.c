@@ -305,7 +305,7 @@ static int read_object(struct place *p, const struct json *v, const struct json_
 		if (json_type(value) != JSON_TYPE_NULL) {
 			r = read_value(p, f, value, out, e);
 			if (r == 0 && f->has)
-				*(bool *)at(out, f->has) = true;
+				*(bool *)at(out, f->has - JSON_HAS(0)) = true;
 		} else if (f->flags & JSON_REQUIRED) {
 			r = refuse(p, e, "missing");
 		}

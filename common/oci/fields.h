@@ -26,14 +26,15 @@ int oci_spec_check(const struct oci_spec *s, struct err *e) must_check;
 		.key = (k), .kind = (json_kind), .offset = OCI_AT(s, m), __VA_ARGS__ \
 	}
 
-#define OCI_STRING(s, m, k, ...)       OCI_ROW(s, m, k, JSON_STRING, __VA_ARGS__)
-#define OCI_STRINGS(s, m, k, ...)      OCI_ROW(s, m, k, JSON_STRINGS, __VA_ARGS__)
-#define OCI_BOOL(s, m, k, ...)         OCI_ROW(s, m, k, JSON_BOOL, __VA_ARGS__)
-#define OCI_MAP(s, m, k)               OCI_ROW(s, m, k, JSON_STRING_MAP, .flags = 0)
+#define OCI_STRING(s, m, k, ...)  OCI_ROW(s, m, k, JSON_STRING, __VA_ARGS__)
+#define OCI_STRINGS(s, m, k, ...) OCI_ROW(s, m, k, JSON_STRINGS, __VA_ARGS__)
+#define OCI_BOOL(s, m, k, ...)    OCI_ROW(s, m, k, JSON_BOOL, __VA_ARGS__)
+#define OCI_MAP(s, m, k)          OCI_ROW(s, m, k, JSON_STRING_MAP, .flags = 0)
 /* A number that may be left out: its presence is kept in has_<m>. */
-#define OCI_NUMBER(s, m, k, json_kind) OCI_ROW(s, m, k, json_kind, .has = OCI_AT(s, has_##m))
+#define OCI_NUMBER(s, m, k, json_kind) \
+	OCI_ROW(s, m, k, json_kind, .has = JSON_HAS(OCI_AT(s, has_##m)))
 /* Structs inside: in place, behind a pointer, in an array counted by n_<m>. */
-#define OCI_OBJECT(s, m, k, table)     OCI_ROW(s, m, k, JSON_OBJECT, .fields = (table))
+#define OCI_OBJECT(s, m, k, table) OCI_ROW(s, m, k, JSON_OBJECT, .fields = (table))
 #define OCI_POINTER(s, m, k, inner, table, ...)                                            \
 	OCI_ROW(s, m, k, JSON_OBJECT_PTR, .size = sizeof(struct inner), .fields = (table), \
 		__VA_ARGS__)

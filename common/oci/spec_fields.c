@@ -58,7 +58,7 @@ static const struct json_field rlimit_fields[] = {
 const struct json_field oci_process_fields[] = {
 	OCI_BOOL(process, terminal, "terminal", .flags = 0),
 	OCI_ROW(process, console_size, "consoleSize", JSON_OBJECT, .fields = box_fields,
-		.has = OCI_AT(process, has_console_size)),
+		.has = JSON_HAS(OCI_AT(process, has_console_size))),
 	OCI_OBJECT(process, user, "user", user_fields),
 	OCI_STRINGS(process, args, "args", .flags = JSON_REQUIRED | JSON_NONEMPTY),
 	OCI_IGNORED("commandLine"),

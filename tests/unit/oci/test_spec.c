@@ -252,6 +252,13 @@ static void test_parts(void **state)
 	assert_int_equal(oci_process_parse(text, strlen(text), &p, &e), 0);
 	assert_int_equal(p->user.gid, 2);
 
+	/* Each first in its struct. */
+	text = "{\"cpu\":{\"shares\":2},\"memory\":{\"limit\":1}}";
+	assert_int_equal(oci_resources_parse(text, strlen(text), &none, &e), 0);
+	assert_true(none->cpu->has_shares);
+	assert_true(none->memory->has_limit);
+	oci_resources_free(take_ptr(none));
+
 	text = "{\"cpu\":{\"quota\":0},\"pids\":{}}";
 	assert_int_equal(oci_resources_parse(text, strlen(text), &r, &e), 0);
 	assert_true(r->cpu->has_quota);
