@@ -40,6 +40,8 @@ struct config_hypervisor {
 	char *vsock_daemon; /* path of vhost-device-vsock, "" = look in PATH and libexec places */
 	uint32_t default_vcpus, default_maxvcpus; /* of the latter, 0: as many as the host has */
 	uint32_t default_memory_mib;              /* key default_memory */
+	uint32_t overhead_vcpus;                  /* thousandths */
+	uint32_t overhead_memory_mib;             /* key overhead_memory */
 	char *shared_fs;                          /* "virtio-fs" or "none" */
 	bool disable_block_device_use;            /* what is on disks is shared as well */
 	char *virtio_fs_daemon;
@@ -50,6 +52,8 @@ struct config_hypervisor {
 	char *seccompsandbox; /* QEMU's -sandbox argument; "" = none */
 	bool enable_debug;    /* guest console and VMM stderr in the log */
 	char *user;           /* run VMM and helpers as this user; "" = root without capabilities */
+	char **enable_annotations; /* what a pod may set: annotations.h */
+	char **valid_hypervisor_paths, **valid_virtio_fs_daemon_paths, **valid_entropy_sources;
 };
 
 /* [agent.kata], also accepted as [agent.husk] */
@@ -68,8 +72,9 @@ struct config_runtime {
 	char *internetworking_model; /* "none" until networks are there */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
-	char *state_dir;   /* "/run/husk" */
-	char *guest_dir;   /* where guest images are installed */
+	bool static_sandbox_resource_mgmt; /* a VM of the size of its pod: sizing.h */
+	char *state_dir;                   /* "/run/husk" */
+	char *guest_dir;                   /* where guest images are installed */
 	char *guest_image; /* the one to use below guest_dir: "default", a symlink, or a name */
 };
 

@@ -330,8 +330,7 @@ static const char *origin_of(const struct config *c, const char *section, const 
 	return c->origins->of[config_key_find(section, name) - config_keys];
 }
 
-/* Rules between keys. */
-static int check_together(const struct config *c, struct err *e)
+int config_check_together(const struct config *c, struct err *e)
 {
 	const struct config_hypervisor *h = &c->hypervisor;
 
@@ -378,7 +377,7 @@ int config_load_from(const struct config_places *places, const char *path, struc
 	for (size_t i = 0; i < l->n; i++)
 		if (apply_source(l, &l->source[i], e) < 0)
 			return err_wrap(e, "configuration");
-	if (check_together(l->config, e) < 0)
+	if (config_check_together(l->config, e) < 0)
 		return err_wrap(e, "configuration");
 	*ret = take_ptr(l->config);
 	return 0;

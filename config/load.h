@@ -14,4 +14,7 @@ struct config_places {
 int config_load_from(const struct config_places *places, const char *path, struct config **ret,
 		     struct err *e) must_check;
 
+/* The rules between keys: kernel goes with initrd, and the like. ERR_INVALID names the keys. */
+int config_check_together(const struct config *c, struct err *e) must_check;
+
 #endif

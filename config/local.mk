@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = \
+	config/annotations.c config/annotations.h \
 	config/config.h \
 	config/describe.c \
 	config/load.c config/load.h \
+	config/sizing.c config/sizing.h \
 	config/table.c config/table.h \
 	config/toml.c config/toml.h \
 	config/toml_number.c \

@@ -11,17 +11,18 @@ static const char *const cache_words[] = { "never", "metadata", "auto", "always"
 static const char *const network_words[] = { "none", NULL };
 static const char *const kata_network_words[] = { "tcfilter", "macvtap", "l3forwarding", NULL };
 
-#define AT(member)         offsetof(struct config, member)
-#define STRING(text)       .kind = CONFIG_STRING, .built_in = (text)
-#define BOOL(text)         .kind = CONFIG_BOOL, .built_in = (text)
-#define NUMBER(text, a, b) .kind = CONFIG_NUMBER, .built_in = (text), .min = (a), .max = (b)
-#define CHOICE(text, list) .kind = CONFIG_CHOICE, .built_in = (text), .words = (list)
-#define WORD(text, list)   STRING(text), .check = CONFIG_WORD, .words = (list)
+#define AT(member)          offsetof(struct config, member)
+#define STRING(text)        .kind = CONFIG_STRING, .built_in = (text)
+#define BOOL(text)          .kind = CONFIG_BOOL, .built_in = (text)
+#define NUMBER(text, a, b)  .kind = CONFIG_NUMBER, .built_in = (text), .min = (a), .max = (b)
+#define DECIMAL(text, a, b) .kind = CONFIG_DECIMAL, .built_in = (text), .min = (a), .max = (b)
+#define CHOICE(text, list)  .kind = CONFIG_CHOICE, .built_in = (text), .words = (list)
+#define WORD(text, list)    STRING(text), .check = CONFIG_WORD, .words = (list)
 
 const struct config_key config_keys[] = {
 	{ "hypervisor", "path", .kind = CONFIG_PROGRAM, .check = CONFIG_PATH,
 	  .built_in = "/usr/bin/qemu-system-x86_64", .offset = AT(hypervisor.path),
-	  .doc = "The virtual machine monitor." },
+	  .valid = "valid_hypervisor_paths", .doc = "The virtual machine monitor." },
 	{ "hypervisor", "kernel", STRING(""), .check = CONFIG_PATH_OR_EMPTY,
 	  .offset = AT(hypervisor.kernel),
 	  .doc = "Guest kernel, set together with initrd; empty: that of the guest image." },
@@ -54,6 +55,12 @@ const struct config_key config_keys[] = {
 	 * generous size costs little; 512 leaves room for a workload beside kernel and initrd. */
 	{ "hypervisor", "default_memory", NUMBER("512", 64, 16u << 20),
 	  .offset = AT(hypervisor.default_memory_mib), .doc = "Memory of a guest, in MiB." },
+	{ "hypervisor", "overhead_vcpus", DECIMAL("0.2", 0, 256),
+	  .offset = AT(hypervisor.overhead_vcpus),
+	  .doc = "CPUs added to those that a pod asks for." },
+	{ "hypervisor", "overhead_memory", NUMBER("96", 0, 16u << 20),
+	  .offset = AT(hypervisor.overhead_memory_mib),
+	  .doc = "Memory added to what a pod asks for, for kernel and agent, in MiB." },
 	{ "hypervisor", "shared_fs", WORD("virtio-fs", shared_fs_words),
 	  .offset = AT(hypervisor.shared_fs),
 	  .doc = "How host directories reach the guest: virtio-fs, or none." },
@@ -62,7 +69,7 @@ const struct config_key config_keys[] = {
 	  .doc = "Mount file systems on disks and images on the host and share them." },
 	{ "hypervisor", "virtio_fs_daemon", .kind = CONFIG_PROGRAM, .check = CONFIG_PATH,
 	  .built_in = "/usr/libexec/virtiofsd:/usr/lib/qemu/virtiofsd",
-	  .offset = AT(hypervisor.virtio_fs_daemon),
+	  .offset = AT(hypervisor.virtio_fs_daemon), .valid = "valid_virtio_fs_daemon_paths",
 	  .doc = "virtiofsd; unset: /usr/libexec/virtiofsd or, without it, /usr/lib/qemu/virtiofsd." },
 	{ "hypervisor", "virtio_fs_cache", WORD("auto", cache_words),
 	  .offset = AT(hypervisor.virtio_fs_cache),
@@ -73,15 +80,28 @@ const struct config_key config_keys[] = {
 	{ "hypervisor", "virtio_fs_extra_args", .kind = CONFIG_LIST,
 	  .offset = AT(hypervisor.virtio_fs_extra_args), .doc = "More arguments for virtiofsd." },
 	{ "hypervisor", "entropy_source", STRING("/dev/urandom"), .check = CONFIG_PATH,
-	  .offset = AT(hypervisor.entropy_source),
+	  .offset = AT(hypervisor.entropy_source), .valid = "valid_entropy_sources",
 	  .doc = "What feeds the guest's random number generator." },
 	{ "hypervisor", "seccompsandbox",
 	  STRING("on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-	  .offset = AT(hypervisor.seccompsandbox), .doc = "QEMU's -sandbox; empty: none." },
+	  .offset = AT(hypervisor.seccompsandbox), .host_only = true,
+	  .doc = "QEMU's -sandbox; empty: none." },
 	{ "hypervisor", "enable_debug", BOOL("false"), .offset = AT(hypervisor.enable_debug),
 	  .doc = "The guest's console and the monitor's messages in the log." },
-	{ "hypervisor", "user", STRING(""), .offset = AT(hypervisor.user),
+	{ "hypervisor", "user", STRING(""), .offset = AT(hypervisor.user), .host_only = true,
 	  .doc = "Run monitor and helpers as this user; empty: root without capabilities." },
+	{ "hypervisor", "enable_annotations", .kind = CONFIG_LIST, .host_only = true,
+	  .offset = AT(hypervisor.enable_annotations),
+	  .doc = "Keys that a pod's annotations may set: regular expressions for whole names." },
+	{ "hypervisor", "valid_hypervisor_paths", .kind = CONFIG_LIST, .host_only = true,
+	  .offset = AT(hypervisor.valid_hypervisor_paths),
+	  .doc = "Patterns of the paths that a pod may name as its monitor." },
+	{ "hypervisor", "valid_virtio_fs_daemon_paths", .kind = CONFIG_LIST, .host_only = true,
+	  .offset = AT(hypervisor.valid_virtio_fs_daemon_paths),
+	  .doc = "Patterns of the paths that a pod may name as its virtiofsd." },
+	{ "hypervisor", "valid_entropy_sources", .kind = CONFIG_LIST, .host_only = true,
+	  .offset = AT(hypervisor.valid_entropy_sources),
+	  .doc = "Patterns of the paths that a pod may name as its entropy source." },
 
 	{ "agent", "enable_debug", BOOL("false"), .offset = AT(agent.enable_debug),
 	  .doc = "The agent logs what it does." },
@@ -102,7 +122,8 @@ const struct config_key config_keys[] = {
 	{ "runtime", "enable_debug", BOOL("false"), .offset = AT(runtime.enable_debug),
 	  .doc = "The shim logs what it does." },
 	{ "runtime", "hypervisor_name", STRING("qemu"), .check = CONFIG_NAME,
-	  .offset = AT(runtime.hypervisor_name), .doc = "Which [hypervisor.NAME] counts." },
+	  .offset = AT(runtime.hypervisor_name), .host_only = true,
+	  .doc = "Which [hypervisor.NAME] counts." },
 	{ "runtime", "internetworking_model", WORD("none", network_words),
 	  .ignored_words = kata_network_words, .offset = AT(runtime.internetworking_model),
 	  .doc = "How a pod's network reaches the guest: none." },
@@ -111,10 +132,15 @@ const struct config_key config_keys[] = {
 	  .doc = "Leave a container's seccomp profile out in the guest." },
 	{ "runtime", "sandbox_cgroup_only", BOOL("true"), .offset = AT(runtime.sandbox_cgroup_only),
 	  .doc = "All of a pod's processes on the host in the pod's cgroup." },
+	{ "runtime", "static_sandbox_resource_mgmt", BOOL("true"),
+	  .offset = AT(runtime.static_sandbox_resource_mgmt),
+	  .doc = "Size a VM by its pod's limits; else by the defaults alone." },
 	{ "runtime", "state_dir", STRING("/run/husk"), .check = CONFIG_PATH,
-	  .offset = AT(runtime.state_dir), .doc = "State of the sandboxes, on a tmpfs." },
+	  .offset = AT(runtime.state_dir), .host_only = true,
+	  .doc = "State of the sandboxes, on a tmpfs." },
 	{ "runtime", "guest_dir", STRING(HUSK_DATADIR "/guest"), .check = CONFIG_PATH,
-	  .offset = AT(runtime.guest_dir), .doc = "Where guest images are installed." },
+	  .offset = AT(runtime.guest_dir), .host_only = true,
+	  .doc = "Where guest images are installed." },
 	{ "runtime", "guest_image", STRING("default"), .check = CONFIG_NAME,
 	  .offset = AT(runtime.guest_image),
 	  .doc = "The guest image to use: a directory below guest_dir." },
@@ -135,12 +161,12 @@ static const struct {
 	const char *section, *names;
 } ignored[] = {
 	{ "hypervisor",
-	  "valid_hypervisor_paths image rootfs_type vm_rootfs_driver disable_image_nvdimm "
-	  "kernel_verity_params firmware firmware_volume pflashes overhead_vcpus overhead_memory "
+	  "image rootfs_type vm_rootfs_driver disable_image_nvdimm "
+	  "kernel_verity_params firmware firmware_volume pflashes "
 	  "memory_slots default_maxmemory memory_offset enable_virtio_mem enable_mem_prealloc "
 	  "enable_hugepages hugepage_type reclaim_guest_freed_memory enable_numa numa_mapping "
 	  "default_bridges pcie_root_port pcie_switch_port cold_plug_vfio hot_plug_vfio "
-	  "enable_iommu enable_iommu_platform valid_virtio_fs_daemon_paths virtio_fs_cache_size "
+	  "enable_iommu enable_iommu_platform virtio_fs_cache_size "
 	  "msize_9p block_device_driver block_device_aio "
 	  "block_device_cache_set block_device_cache_direct block_device_cache_noflush "
 	  "block_device_logical_sector_size block_device_physical_sector_size queue_size "
@@ -150,11 +176,11 @@ static const struct {
 	  "net_rate_limiter_ops_one_time_burst disk_rate_limiter_bw_max_rate "
 	  "disk_rate_limiter_bw_one_time_burst disk_rate_limiter_ops_max_rate "
 	  "disk_rate_limiter_ops_one_time_burst enable_vhost_user_store vhost_user_store_path "
-	  "valid_vhost_user_store_paths vhost_user_reconnect_timeout_sec valid_entropy_sources "
+	  "valid_vhost_user_store_paths vhost_user_reconnect_timeout_sec "
 	  "rootless disable_selinux disable_guest_selinux enable_guest_swap guest_swap_path "
 	  "guest_swap_size_percent guest_swap_create_threshold_secs guest_hook_path "
 	  "guest_memory_dump_path guest_memory_dump_paging log_level extra_monitor_socket "
-	  "use_legacy_serial disable_nesting_checks guest_extension_images enable_annotations "
+	  "use_legacy_serial disable_nesting_checks guest_extension_images "
 	  "confidential_guest sev_snp_guest snp_id_block snp_id_auth snp_guest_policy "
 	  "tdx_quote_generation_service_socket_port measurement_algo initdata disable_seccomp "
 	  "hypervisor_loglevel disable_nested_virtualization ctlpath jailer_path "
@@ -163,7 +189,7 @@ static const struct {
 		   "cdh_api_timeout cdh_api_timeout_ms launch_process_timeout visible_cdi_devices "
 		   "health_check_request_timeout_ms log_level server_port log_port "
 		   "debug_console_port passfd_listener_port mem_agent policy" },
-	{ "runtime", "name agent_name log_level disable_new_netns static_sandbox_resource_mgmt "
+	{ "runtime", "name agent_name log_level disable_new_netns "
 		     "sandbox_bind_mounts vfio_mode disable_guest_empty_dir emptydir_mode "
 		     "enable_vcpus_pinning enable_tracing jaeger_endpoint jaeger_user "
 		     "jaeger_password enable_pprof experimental dan_conf kubelet_root_dir "

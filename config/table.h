@@ -15,6 +15,7 @@ enum config_kind {
 	CONFIG_LIST,    /* char **; strings */
 	CONFIG_BOOL,    /* bool */
 	CONFIG_NUMBER,  /* uint32_t, min..max */
+	CONFIG_DECIMAL, /* uint32_t, thousandths; min..max whole ones */
 	CONFIG_CHOICE,  /* an enum whose constants count from 0 as `words` does */
 };
 
@@ -42,7 +43,9 @@ struct config_key {
 	uint32_t min, max;                /* of a number */
 	const char *const *words;         /* NULL-terminated, of a choice or a word */
 	const char *const *ignored_words; /* Kata's that husk does not have: reported, not taken */
-	const char *doc;                  /* one line, for the installed file */
+	bool host_only;    /* no annotation of a pod may set it, whatever enable_annotations says */
+	const char *valid; /* of the same section: globs, one of which a pod's value must match */
+	const char *doc;   /* one line, for the installed file */
 };
 
 extern const struct config_key config_keys[];

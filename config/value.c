@@ -2,6 +2,8 @@
 /* Single values of the configuration; see value.h. */
 #include "config/value.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/id.h"
@@ -65,6 +67,9 @@ void config_set_built_in(struct config *c, const struct config_key *key)
 		break;
 	case CONFIG_NUMBER:
 		(void)num_u32(key->built_in, 10, slot(c, key));
+		break;
+	case CONFIG_DECIMAL:
+		*(uint32_t *)slot(c, key) = (uint32_t)lround(strtod(key->built_in, NULL) * 1000);
 		break;
 	case CONFIG_CHOICE:
 		(void)find_word(key->words, key->built_in, &word);
@@ -186,6 +191,24 @@ static int set_number(struct config *c, const struct config_key *key, const stru
 	return 0;
 }
 
+static int set_decimal(struct config *c, const struct config_key *key, const struct toml_value *v,
+		       struct err *e)
+{
+	double n;
+
+	if (v->type == TOML_INTEGER)
+		n = (double)v->integer;
+	else if (v->type == TOML_FLOAT)
+		n = v->real;
+	else
+		return wrong_type("a number", v, e);
+	if (!(n >= key->min && n <= key->max)) /* nor is "not a number" */
+		return err_set(e, ERR_INVALID, "must be from %u to %u, found %g", key->min,
+			       key->max, n);
+	*(uint32_t *)slot(c, key) = (uint32_t)lround(n * 1000);
+	return 0;
+}
+
 int config_set(struct config *c, const struct config_key *key, const struct toml_value *v,
 	       struct err *e)
 {
@@ -204,6 +227,8 @@ int config_set(struct config *c, const struct config_key *key, const struct toml
 		return 0;
 	case CONFIG_NUMBER:
 		return set_number(c, key, v, e);
+	case CONFIG_DECIMAL:
+		return set_decimal(c, key, v, e);
 	case CONFIG_CHOICE:
 		if (check_text(v, e) < 0)
 			return -1;
@@ -262,6 +287,9 @@ void config_print_value(const struct config *c, const struct config_key *key, st
 		break;
 	case CONFIG_NUMBER:
 		buf_addf(ret, "%u", *(const uint32_t *)at);
+		break;
+	case CONFIG_DECIMAL:
+		buf_addf(ret, "%g", *(const uint32_t *)at / 1000.0);
 		break;
 	case CONFIG_CHOICE:
 		buf_addf(ret, "\"%s\"", key->words[*(const unsigned *)at]);

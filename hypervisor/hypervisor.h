@@ -10,6 +10,7 @@
 #include "common/base/undo.h"
 #include "common/net/transport.h"
 #include "config/config.h"
+#include "config/sizing.h"
 #include "hypervisor/device.h"
 
 /*
@@ -30,6 +31,7 @@ enum hv_cap {
 struct hv_spec {
 	const char *id;              /* of the sandbox; valid, see common/base/id.h */
 	const struct config *config; /* outlives the VM */
+	struct sizing size;          /* a zero: the configuration's default */
 	const char *run_dir;         /* exists, ours alone; sockets and the like go there */
 	const char
 		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */

@@ -192,10 +192,9 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 	log_at(why_transport.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "transport %s: %s",
 	       host_transport_name(ch->transport), why_transport.text);
 
-	ch->vcpus = c->default_vcpus;
-	if (ch->vcpus == 0)
-		ch->vcpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	ch->memory_mib = c->default_memory_mib;
+	ch->vcpus = hv->spec.size.vcpus ? hv->spec.size.vcpus : c->default_vcpus;
+	ch->memory_mib =
+		hv->spec.size.memory_mib ? hv->spec.size.memory_mib : c->default_memory_mib;
 	ch->share = hv->spec.share_dir && strcmp(c->shared_fs, "virtio-fs") == 0;
 	ch->debug_console = hv->spec.config->agent.debug_console_enabled;
 	return 0;

@@ -12,6 +12,7 @@
 #include "common/base/path.h"
 #include "common/oci/pod.h"
 #include "shim/sandbox/host_cgroup.h"
+#include "shim/sandbox/size.h"
 #include "shim/sandbox/spec_guest.h"
 #include "shim/sandbox/state.h"
 
@@ -73,6 +74,20 @@ static int open_netns(const struct oci_spec *spec, int *ret_fd, struct err *e)
 	return 0;
 }
 
+static int choose_size(const struct sandbox *s, const struct oci_spec *spec, struct sizing *ret,
+		       struct err *e)
+{
+	struct sizing_request asked;
+
+	if (sandbox_sizing_request(spec, &asked, e) < 0 || sizing_of(s->config, &asked, ret, e) < 0)
+		return -1;
+	log_info("sandbox size: %" PRIu32 " CPUs, %" PRIu64 " MiB (asked for: quota %" PRId64
+		 " of %" PRIu64 " us, shares %" PRIu64 ", memory %" PRId64 " bytes)",
+		 ret->vcpus, ret->memory_mib, asked.cpu_quota, asked.cpu_period, asked.cpu_shares,
+		 asked.memory);
+	return 0;
+}
+
 static void undo_hv(void *arg)
 {
 	struct sandbox *s = arg;
@@ -92,7 +107,7 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 		.cgroup = cgroup,
 	};
 
-	if (open_netns(spec, &netns, e) < 0)
+	if (choose_size(s, spec, &vm.size, e) < 0 || open_netns(spec, &netns, e) < 0)
 		return -1;
 	vm.netns_fd = netns;
 	if (hv_start(&vm, d, &s->hv, e) < 0)

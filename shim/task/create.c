@@ -17,6 +17,7 @@
 #include "common/base/path.h"
 #include "common/base/undo.h"
 #include "common/oci/pod.h"
+#include "config/annotations.h"
 #include "shim/events/task_events.h"
 #include "shim/options.h"
 #include "shim/record.h"
@@ -98,6 +99,8 @@ static int boot(struct creation *job, const struct oci_spec *spec, struct undo *
 	config_free(take_ptr(s->config));
 	s->ended = s->agent_lost = false;
 	if (options_load_config(job->req->options, &s->config, job->e) < 0)
+		return -1;
+	if (config_apply_annotations(s->config, &spec->annotations, job->e) < 0)
 		return -1;
 	if (record_state_dir(params.bundle, s->config->runtime.state_dir, job->e) < 0)
 		return -1;

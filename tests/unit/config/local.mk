@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 CONFIG_TESTS = \
+	tests/unit/config/test_annotations \
 	tests/unit/config/test_load \
+	tests/unit/config/test_sizing \
 	tests/unit/config/test_table \
 	tests/unit/config/test_toml
 check_PROGRAMS += $(CONFIG_TESTS) tests/unit/config/toml_decoder
 TESTS += $(CONFIG_TESTS)
 
 config_test_libs = libconfig.a libbase.a $(CMOCKA_LIBS)
+tests_unit_config_test_annotations_SOURCES = tests/unit/config/test_annotations.c
+tests_unit_config_test_annotations_LDADD = $(config_test_libs)
+tests_unit_config_test_sizing_SOURCES = tests/unit/config/test_sizing.c
+tests_unit_config_test_sizing_LDADD = $(config_test_libs)
 tests_unit_config_test_load_SOURCES = tests/unit/config/test_load.c
 tests_unit_config_test_load_LDADD = $(config_test_libs)
 tests_unit_config_test_table_SOURCES = tests/unit/config/test_table.c

@@ -110,7 +110,8 @@ static char *manual_item(const struct config_key *key)
 	buf_addf(&out, "\n.It Ic %s No = ", key->name);
 	if (key->kind == CONFIG_LIST)
 		buf_addf(&out, "[]");
-	else if (key->kind == CONFIG_BOOL || key->kind == CONFIG_NUMBER)
+	else if (key->kind == CONFIG_BOOL || key->kind == CONFIG_NUMBER ||
+		 key->kind == CONFIG_DECIMAL)
 		buf_addf(&out, "%s", value);
 	else if (!*value)
 		buf_addf(&out, "Qq");

@@ -7,6 +7,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
+	tests/unit/shim/test_size \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
 	tests/unit/shim/test_storage
@@ -29,6 +30,9 @@ tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbo
 tests_unit_shim_test_rootfs_plan_SOURCES = tests/unit/shim/test_rootfs_plan.c
 tests_unit_shim_test_rootfs_plan_LDADD = libshimstorage.a $(sandbox_test_common)
 
+tests_unit_shim_test_size_SOURCES = tests/unit/shim/test_size.c
+tests_unit_shim_test_size_LDADD = libshimsandbox.a $(sandbox_test_common)
+
 tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c
 tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
@@ -41,7 +45,7 @@ tests_unit_shim_test_storage_LDADD = libshimstorage.a $(sandbox_test_common)
 # A scripted machine stands in for libhypervisor.a; what acquires is wrapped so that it can fail.
 tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
-tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) $(sandbox_test_common)
+tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
 	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr
 

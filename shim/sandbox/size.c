@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pod may use, from its first container; see size.h. */
+#include "shim/sandbox/size.h"
+
+#include <string.h>
+
+#include "common/base/num.h"
+
+#define ANNOTATION "io.kubernetes.cri."
+
+/* Absent is 0. Kubernetes writes them as signed numbers, -1 for no limit. */
+static int read_annotation(const struct oci_spec *spec, const char *name, int64_t *ret,
+			   struct err *e)
+{
+	const char *text = oci_annotation(spec, name);
+
+	*ret = 0;
+	if (text && !num_i64(text, ret))
+		return err_set(e, ERR_INVALID, "annotation %s: '%.100s' is not a number", name,
+			       text);
+	return 0;
+}
+
+static uint64_t positive(int64_t n)
+{
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static int of_pod(const struct oci_spec *spec, struct sizing_request *ret, struct err *e)
+{
+	int64_t period, shares;
+
+	if (read_annotation(spec, ANNOTATION "sandbox-cpu-quota", &ret->cpu_quota, e) < 0 ||
+	    read_annotation(spec, ANNOTATION "sandbox-cpu-period", &period, e) < 0 ||
+	    read_annotation(spec, ANNOTATION "sandbox-cpu-shares", &shares, e) < 0 ||
+	    read_annotation(spec, ANNOTATION "sandbox-memory", &ret->memory, e) < 0)
+		return -1;
+	ret->cpu_period = positive(period);
+	ret->cpu_shares = positive(shares);
+	return 0;
+}
+
+static void of_container(const struct oci_resources *r, struct sizing_request *ret)
+{
+	if (r && r->cpu) {
+		ret->cpu_quota = r->cpu->has_quota ? r->cpu->quota : 0;
+		ret->cpu_period = r->cpu->has_period ? r->cpu->period : 0;
+		ret->cpu_shares = r->cpu->has_shares ? r->cpu->shares : 0;
+	}
+	if (r && r->memory && r->memory->has_limit)
+		ret->memory = r->memory->limit;
+}
+
+int sandbox_sizing_request(const struct oci_spec *spec, struct sizing_request *ret, struct err *e)
+{
+	const char *type = oci_annotation(spec, ANNOTATION "container-type");
+
+	*ret = (struct sizing_request){ .cpu_quota = 0 };
+	if (type && strcmp(type, "sandbox") == 0)
+		return of_pod(spec, ret, e);
+	of_container(spec->linux.resources, ret);
+	return 0;
+}
