@@ -2,9 +2,8 @@
 /* What a pod may use, from its first container; see size.h. */
 #include "shim/sandbox/size.h"
 
-#include <string.h>
-
 #include "common/base/num.h"
+#include "common/oci/pod.h"
 
 #define ANNOTATION "io.kubernetes.cri."
 
@@ -53,10 +52,8 @@ static void of_container(const struct oci_resources *r, struct sizing_request *r
 
 int sandbox_sizing_request(const struct oci_spec *spec, struct sizing_request *ret, struct err *e)
 {
-	const char *type = oci_annotation(spec, ANNOTATION "container-type");
-
 	*ret = (struct sizing_request){ .cpu_quota = 0 };
-	if (type && strcmp(type, "sandbox") == 0)
+	if (pod_role(spec) == POD_SANDBOX)
 		return of_pod(spec, ret, e);
 	of_container(spec->linux.resources, ret);
 	return 0;

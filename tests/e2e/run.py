@@ -27,6 +27,7 @@ import environment  # noqa: E402
 import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import pods  # noqa: E402
+import sizes  # noqa: E402
 import streams  # noqa: E402
 from report import Report, check_equal  # noqa: E402
 
@@ -55,7 +56,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks):
+            for module in (commands, lifecycle, streams, environment, hooks, sizes):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))
