@@ -54,7 +54,7 @@ husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 if STATIC_AGENT
 husk_agent_LDADD = $(AGENT_ARCHIVES) $(AGENT_STATIC_LIBS) $(DEVMAPPER_LIBS)
-# clang takes one of -pie and -static-pie.
+# Not at a random address: see configure.ac.
 husk_agent_LDFLAGS = $(AM_LDFLAGS:-pie=) $(AGENT_LDFLAGS)
 else
 husk_agent_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(NL_LIBS) $(UV_LIBS) $(DEVMAPPER_LIBS)
