@@ -55,7 +55,7 @@ void sandbox_init(struct sandbox *sb, const struct agent_options *options, bool 
 	*sb = (struct sandbox){
 		.options = options,
 		.is_init = is_init,
-		.no_pivot = root_has_no_parent(),
+		.no_pivot = !is_init && root_has_no_parent(),
 		.ipc_ns = -1,
 		.uts_ns = -1,
 		.pid_ns = -1,

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the unified cgroup hierarchy is mounted, from proc_pid_mountinfo(5). */
+/* Where the unified cgroup hierarchy is mounted: the usual place, else from proc_pid_mountinfo(5). */
 #include "agent/cgroup/root.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 
 #define MOUNTINFO_MAX (16u << 20)
+#define USUAL_ROOT    "/sys/fs/cgroup"
 
 char *mountinfo_unescape(const char *escaped)
 {
@@ -56,8 +59,14 @@ char *cgroup_root_parse(const char *mountinfo)
 int cgroup_root_find(char **ret, struct err *e)
 {
 	auto_free char *text = NULL;
+	struct statfs fs;
 	char *root;
 
+	/* The usual place first: mountinfo is long. */
+	if (statfs(USUAL_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+		*ret = xstrdup(USUAL_ROOT);
+		return 0;
+	}
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
 		return -1;
 	root = cgroup_root_parse(text);
