@@ -153,8 +153,7 @@ static int find_kind(const char *path, struct deadline d, enum virtiofsd_kind *r
 	return 0;
 }
 
-/* Both ends of a connection to a socket that nobody else can reach any more. */
-static int make_sockets(struct hv *hv, int *ret_listener, int *ret_connection, struct err *e)
+int virtiofsd_sockets(const struct hv *hv, int *ret_listener, int *ret_connection, struct err *e)
 {
 	auto_free char *path = hv_run_path(hv, "virtiofsd.sock");
 	auto_close int connection = -1;
@@ -183,26 +182,19 @@ static int confine(const struct hv *hv, struct confine **ret, struct err *e)
 	return confine_new(&spec, ret, e);
 }
 
-int virtiofsd_start(struct hv *hv, struct undo *u, struct deadline d, int *ret_fd, struct err *e)
+int virtiofsd_start(struct hv *hv, int listener, struct undo *u, struct deadline d, struct err *e)
 {
 	const struct config_hypervisor *c = &hv->spec.config->hypervisor;
 	auto_confine struct confine *confined = NULL;
 	auto_strv char **args = NULL;
-	auto_close int listener = -1;
-	auto_close int connection = -1;
-	struct child_fd fds[] = { { .to = SOCKET_FD } };
+	struct child_fd fds[] = { { .from = listener, .to = SOCKET_FD } };
 	struct hv_process_spec spec = { .name = "virtiofsd", .fds = fds, .n_fds = 1 };
 	enum virtiofsd_kind kind;
 
-	if (find_kind(c->virtio_fs_daemon, d, &kind, e) < 0 ||
-	    make_sockets(hv, &listener, &connection, e) < 0 || confine(hv, &confined, e) < 0)
+	if (find_kind(c->virtio_fs_daemon, d, &kind, e) < 0 || confine(hv, &confined, e) < 0)
 		return -1;
 	args = virtiofsd_args(kind, c->virtio_fs_daemon, hv->spec.share_dir, SOCKET_FD, c);
-	fds[0].from = listener;
 	spec.argv = (const char *const *)args;
 	spec.confine = confined;
-	if (!hv_process_start(hv, &spec, u, e))
-		return -1;
-	*ret_fd = take_fd(&connection);
-	return 0;
+	return hv_process_start(hv, &spec, u, e) ? 0 : -1;
 }

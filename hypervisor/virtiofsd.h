@@ -29,11 +29,18 @@ char **virtiofsd_args(enum virtiofsd_kind kind, const char *path, const char *sh
 		      int socket_fd, const struct config_hypervisor *c) must_check;
 
 /*
- * Start it for hv->spec.share_dir, confined. *ret_fd: a connection to it, made before it runs, for
- * the VMM; the caller owns it. The share must be a shared mount (mount_namespaces(7)) for mounts
- * made in it later to reach the guest.
+ * Its listening socket, and a connection to it for the VMM: both before it runs, and out of anybody
+ * else's reach. The caller owns them.
  */
-int virtiofsd_start(struct hv *hv, struct undo *u, struct deadline d, int *ret_fd, struct err *e)
+int virtiofsd_sockets(const struct hv *hv, int *ret_listener, int *ret_connection, struct err *e)
+	must_check;
+
+/*
+ * Start it for hv->spec.share_dir, confined; `listener` stays the caller's. The VMM may run already: it
+ * waits at its connection. The share must be a shared mount (mount_namespaces(7)) for mounts made in
+ * it later to reach the guest.
+ */
+int virtiofsd_start(struct hv *hv, int listener, struct undo *u, struct deadline d, struct err *e)
 	must_check;
 
 #endif

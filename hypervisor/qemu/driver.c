@@ -270,13 +270,13 @@ static int start_debug_console(struct qemu *q, struct undo *u, struct err *e)
 	return 0;
 }
 
-static int start_share(struct qemu *q, struct undo *u, struct deadline d, struct err *e)
+static int make_share_sockets(struct qemu *q, int *ret_listener, struct err *e)
 {
-	int fd;
+	int connection;
 
-	if (virtiofsd_start(q->hv, u, d, &fd, e) < 0)
+	if (virtiofsd_sockets(q->hv, ret_listener, &connection, e) < 0)
 		return -1;
-	hand_over(q, fd, QEMU_FD_FS);
+	hand_over(q, connection, QEMU_FD_FS);
 	return 0;
 }
 
@@ -314,19 +314,24 @@ static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, 
 static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_daemon,
 		   struct undo *u, struct deadline d, struct err *e)
 {
+	auto_close int share = -1;
+
 	if (check_file("hypervisor", q->hv->spec.config->hypervisor.path, X_OK, e) < 0 ||
 	    check_file("guest kernel", ch->kernel, R_OK, e) < 0 ||
 	    check_file("guest initrd", ch->initrd, R_OK, e) < 0)
 		return -1;
 	if (start_console(q, u, e) < 0 || start_qmp(q, u, e) < 0)
 		return -1;
-	if (ch->share && start_share(q, u, d, e) < 0)
+	if (ch->share && make_share_sockets(q, &share, e) < 0)
 		return -1;
 	if (start_agent_channel(q, ch, vsock_daemon, u, d, e) < 0)
 		return -1;
 	if (ch->debug_console && start_debug_console(q, u, e) < 0)
 		return -1;
-	return spawn(q, ch, u, e);
+	if (spawn(q, ch, u, e) < 0)
+		return -1;
+	/* After QEMU, which takes longer to get to its share than virtiofsd to be there. */
+	return ch->share ? virtiofsd_start(q->hv, share, u, d, e) : 0;
 }
 
 static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct err *e)

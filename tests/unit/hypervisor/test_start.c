@@ -277,6 +277,12 @@ static void test_hybrid_vsock(void **state)
 
 /* ---- Death ---- */
 
+/* The order in which they are started; 1 is virtiofsd --version. */
+enum {
+	CHILD_QEMU = 0,
+	CHILD_VIRTIOFSD = 2,
+};
+
 static void die(void *arg)
 {
 	const int *victim = arg; /* which child */
@@ -297,7 +303,7 @@ static void die(void *arg)
 	assert_int_equal(kill(host.children[*victim], SIGKILL), 0);
 	assert_ok(hv_wait_dead(hv, deadline_in_ms(5000), &why, &e), &e);
 	assert_true(clock_now_ms() - begun < 1000);
-	assert_non_null(strstr(why.text, *victim == 2 ? "qemu" : "virtiofsd"));
+	assert_non_null(strstr(why.text, *victim == CHILD_QEMU ? "qemu" : "virtiofsd"));
 	assert_non_null(strstr(why.text, "signal 9"));
 	hv_free(hv);
 	settle();
@@ -307,20 +313,20 @@ static void die(void *arg)
 
 static void test_death_of_qemu(void **state)
 {
-	int second = 2; /* 0 is virtiofsd --version, 1 virtiofsd */
+	int victim = CHILD_QEMU;
 
 	(void)state;
 	config.hypervisor.transport = CONFIG_TRANSPORT_SERIAL;
-	fiber_main(die, &second);
+	fiber_main(die, &victim);
 }
 
 static void test_death_of_virtiofsd(void **state)
 {
-	int first = 1;
+	int victim = CHILD_VIRTIOFSD;
 
 	(void)state;
 	config.hypervisor.transport = CONFIG_TRANSPORT_SERIAL;
-	fiber_main(die, &first);
+	fiber_main(die, &victim);
 }
 
 /* ---- What is wrong before anything is started ---- */
