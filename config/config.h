@@ -48,6 +48,10 @@ struct config_hypervisor {
 	char *virtio_fs_cache; /* "never", "metadata", "auto", "always" */
 	uint32_t virtio_fs_queue_size;
 	char **virtio_fs_extra_args; /* appended to the daemon's own arguments */
+	char *block_device_driver;   /* "virtio-blk" or "virtio-scsi" */
+	char *block_device_aio;      /* "threads", "native", "io_uring" */
+	bool block_device_cache_direct, block_device_cache_noflush;
+	uint32_t queue_size, num_queues; /* of a virtio-blk disk */
 	char *entropy_source;
 	char *seccompsandbox; /* QEMU's -sandbox argument; "" = none */
 	bool enable_debug;    /* guest console and VMM stderr in the log */

@@ -8,6 +8,15 @@ static const char *const accel_words[] = { "auto", "kvm", "tcg", NULL };
 static const char *const transport_words[] = { "auto", "vsock", "hybrid-vsock", "serial", NULL };
 static const char *const shared_fs_words[] = { "virtio-fs", "none", NULL };
 static const char *const cache_words[] = { "never", "metadata", "auto", "always", NULL };
+static const char *const disk_words[] = { "virtio-blk", "virtio-scsi", NULL };
+static const char *const kata_disk_words[] = { "virtio-blk-pci",
+					       "virtio-blk-ccw",
+					       "virtio-blk-mmio",
+					       "virtio-mmio",
+					       "virtio-pmem",
+					       "nvdimm",
+					       NULL };
+static const char *const aio_words[] = { "threads", "native", "io_uring", NULL };
 static const char *const network_words[] = { "none", NULL };
 static const char *const kata_network_words[] = { "tcfilter", "macvtap", "l3forwarding", NULL };
 
@@ -79,6 +88,23 @@ const struct config_key config_keys[] = {
 	  .doc = "Requests that may be under way in a share, a power of two." },
 	{ "hypervisor", "virtio_fs_extra_args", .kind = CONFIG_LIST,
 	  .offset = AT(hypervisor.virtio_fs_extra_args), .doc = "More arguments for virtiofsd." },
+	{ "hypervisor", "block_device_driver", WORD("virtio-blk", disk_words),
+	  .ignored_words = kata_disk_words, .offset = AT(hypervisor.block_device_driver),
+	  .doc = "What disks of a running guest are: virtio-blk or virtio-scsi." },
+	{ "hypervisor", "block_device_aio", WORD("threads", aio_words),
+	  .offset = AT(hypervisor.block_device_aio),
+	  .doc = "How QEMU reads and writes disks: threads, native or io_uring." },
+	{ "hypervisor", "block_device_cache_direct", BOOL("false"),
+	  .offset = AT(hypervisor.block_device_cache_direct),
+	  .doc = "Disks bypass the host's page cache." },
+	{ "hypervisor", "block_device_cache_noflush", BOOL("false"),
+	  .offset = AT(hypervisor.block_device_cache_noflush),
+	  .doc = "Ignore what guests ask for to be written to disks at once." },
+	{ "hypervisor", "queue_size", NUMBER("128", 16, 1024), .check = CONFIG_POWER_OF_TWO,
+	  .offset = AT(hypervisor.queue_size),
+	  .doc = "Requests that may be under way in a queue of a virtio-blk disk, a power of two." },
+	{ "hypervisor", "num_queues", NUMBER("1", 1, 256), .offset = AT(hypervisor.num_queues),
+	  .doc = "Queues of a virtio-blk disk." },
 	{ "hypervisor", "entropy_source", STRING("/dev/urandom"), .check = CONFIG_PATH,
 	  .offset = AT(hypervisor.entropy_source), .valid = "valid_entropy_sources",
 	  .doc = "What feeds the guest's random number generator." },
@@ -167,10 +193,9 @@ static const struct {
 	  "enable_hugepages hugepage_type reclaim_guest_freed_memory enable_numa numa_mapping "
 	  "default_bridges pcie_root_port pcie_switch_port cold_plug_vfio hot_plug_vfio "
 	  "enable_iommu enable_iommu_platform virtio_fs_cache_size "
-	  "msize_9p block_device_driver block_device_aio "
-	  "block_device_cache_set block_device_cache_direct block_device_cache_noflush "
-	  "block_device_logical_sector_size block_device_physical_sector_size queue_size "
-	  "num_queues enable_iothreads indep_iothreads network_queues disable_vhost_net "
+	  "msize_9p block_device_cache_set "
+	  "block_device_logical_sector_size block_device_physical_sector_size "
+	  "enable_iothreads indep_iothreads network_queues disable_vhost_net "
 	  "rx_rate_limiter_max_rate tx_rate_limiter_max_rate net_rate_limiter_bw_max_rate "
 	  "net_rate_limiter_bw_one_time_burst net_rate_limiter_ops_max_rate "
 	  "net_rate_limiter_ops_one_time_burst disk_rate_limiter_bw_max_rate "

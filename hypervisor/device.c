@@ -2,13 +2,19 @@
 /* Devices of a running VM, whatever runs it: what every driver would have to check; see device.h. */
 #include "hypervisor/device.h"
 
-#include <string.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "common/base/mem.h"
 #include "hypervisor/driver.h"
 
-#define SECTOR 512u
+#define BYTES_MAX (UINT64_C(1) << 62) /* so that a sum of two is a number too */
+
+static uint64_t round_up(uint64_t bytes)
+{
+	return (bytes + HV_SECTOR - 1) / HV_SECTOR * HV_SECTOR;
+}
 
 static const char *kind_name(enum hv_device_kind kind)
 {
@@ -22,40 +28,77 @@ static const char *kind_name(enum hv_device_kind kind)
 	return names[kind];
 }
 
-static int check_extent(const struct hv_extent *x, struct err *e)
+/* Bytes of the file or block device, rounded up to whole sectors. */
+static int file_size(const struct hv_extent *x, uint64_t *ret, struct err *e)
 {
+	uint64_t bytes = 0;
 	struct stat st;
 
 	if (fstat(x->fd, &st) < 0)
 		return err_sys(e, errno, "'%s'", x->name);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (S_ISREG(st.st_mode))
+		bytes = (uint64_t)st.st_size;
+	else if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_INVALID, "'%s' is neither a file nor a block device",
 			       x->name);
-	if (x->offset % SECTOR != 0)
-		return err_set(e, ERR_INVALID, "'%s': offset %llu is not a multiple of %u", x->name,
-			       (unsigned long long)x->offset, SECTOR);
+	else if (ioctl(x->fd, BLKGETSIZE64, &bytes) < 0)
+		return err_sys(e, errno, "size of '%s'", x->name);
+	*ret = round_up(bytes);
 	return 0;
+}
+
+int hv_extent_length(const struct hv_extent *x, uint64_t *ret, struct err *e)
+{
+	uint64_t size;
+
+	if (x->offset % HV_SECTOR != 0 || x->offset > BYTES_MAX || x->length > BYTES_MAX)
+		return err_set(e, ERR_INVALID, "'%s': no extent of %llu bytes at %llu", x->name,
+			       (unsigned long long)x->length, (unsigned long long)x->offset);
+	if (file_size(x, &size, e) < 0)
+		return -1;
+	*ret = round_up(x->length);
+	if (x->length == 0)
+		*ret = size > x->offset ? size - x->offset : 0;
+	if (*ret == 0)
+		return err_set(e, ERR_INVALID, "'%s' is empty", x->name);
+	return 0;
+}
+
+int hv_disk_is_file(const struct hv_disk *disk, struct err *e)
+{
+	const struct hv_extent *x = disk->extents;
+	uint64_t size, length;
+
+	if (disk->n_extents != 1)
+		return 0;
+	if (file_size(x, &size, e) < 0 || hv_extent_length(x, &length, e) < 0)
+		return -1;
+	return x->offset == 0 && length == size;
 }
 
 static int check_disk(const struct hv *hv, const struct hv_disk *disk, struct err *e)
 {
+	int is_file;
+
+	if (hv->dead)
+		return err_set(e, ERR_UNAVAILABLE, "%s", hv->why.text);
 	if (!hv->ops->plug_disk)
 		return err_set(e, ERR_UNSUPPORTED, "%s cannot plug disks into a running machine",
 			       hv->ops->name);
 	if (disk->n_extents == 0)
 		return err_set(e, ERR_INVALID, "a disk needs a file");
-	if (disk->n_extents > 1 && !(hv->ops->caps & HV_CAP_DISK_CONCAT))
-		return err_set(e, ERR_UNSUPPORTED, "%s cannot make one disk of several files",
+	is_file = hv_disk_is_file(disk, e);
+	if (is_file < 0)
+		return -1;
+	if (!is_file && !(hv->ops->caps & HV_CAP_DISK_CONCAT))
+		return err_set(e, ERR_UNSUPPORTED, "%s cannot make one disk of parts of files",
 			       hv->ops->name);
-	if (!disk->read_only && (disk->shared || disk->n_extents > 1))
+	if (!is_file && (!disk->read_only || disk->direct))
 		return err_set(e, ERR_INVALID,
-			       "a disk that is shared or of several files must be "
-			       "read-only");
-	for (size_t i = 0; i < disk->n_extents; i++)
-		if (check_extent(&disk->extents[i], e) < 0)
-			return -1;
-	if (hv->dead)
-		return err_set(e, ERR_UNAVAILABLE, "%s", hv->why.text);
+			       "a disk of parts of files must be read-only and "
+			       "use the host's page cache");
+	if (disk->shared && !disk->read_only)
+		return err_set(e, ERR_INVALID, "a disk that is shared must be read-only");
 	return 0;
 }
 
@@ -76,19 +119,13 @@ void hv_wait_device_calls(struct hv *hv)
 		(void)cond_wait_uncancellable(&hv->device_idle, DEADLINE_NEVER);
 }
 
-static void device_free(struct hv_device *dev)
-{
-	free(dev->address);
-	dev->free(dev);
-}
-
 void hv_free_devices(struct hv *hv)
 {
 	while (hv->devices) {
 		struct hv_device *dev = hv->devices;
 
 		hv->devices = dev->next;
-		device_free(dev);
+		dev->free(dev);
 	}
 }
 
@@ -99,7 +136,7 @@ static void forget(struct hv *hv, struct hv_device *dev)
 	while (*at != dev)
 		at = &(*at)->next;
 	*at = dev->next;
-	device_free(dev);
+	dev->free(dev);
 }
 
 int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,

@@ -42,15 +42,15 @@ struct hv_extent {
 
 struct hv_disk {
 	/*
-	 * One that is a whole file: the disk is that file, as it is. Others, for drivers with
-	 * HV_CAP_DISK_CONCAT: they follow each other on one read-only disk, each rounded up to 512
-	 * bytes.
+	 * One that is a whole file or block device: the disk is that, as it is. Others, for drivers
+	 * with HV_CAP_DISK_CONCAT: regular files that follow each other on one read-only disk, each
+	 * rounded up to 512 bytes; not direct.
 	 */
 	const struct hv_extent *extents;
 	size_t n_extents;
 	bool read_only;
 	bool shared;  /* others may have the file open too: no lock; read-only disks alone */
-	bool direct;  /* past the host's page cache; a whole file was opened with O_DIRECT */
+	bool direct;  /* past the host's page cache; the descriptor was opened with O_DIRECT */
 	bool discard; /* what the guest frees is freed in the file */
 };
 

@@ -16,7 +16,7 @@ struct hv_device {
 	bool unplugging; /* a call is under way */
 	struct hv_device *next;
 
-	/* Frees what the driver keeps of it, `address` apart. Asks nobody, needs no driver. */
+	/* Frees what is kept of it, the address too. Asks nobody; hv->driver may be gone. */
 	void (*free)(struct hv_device *dev);
 };
 
@@ -49,6 +49,13 @@ extern const struct hv_ops hv_fake_ops;
 /* The machine is as good as gone. The first reason stays. */
 void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Bytes of an extent, rounded up to whole sectors. */
+#define HV_SECTOR 512u
+int hv_extent_length(const struct hv_extent *x, uint64_t *ret, struct err *e) must_check;
+
+/* 1: the disk is one whole file, as it is; 0: it is not. */
+int hv_disk_is_file(const struct hv_disk *disk, struct err *e) must_check;
 
 /*
  * Is this error that of a machine that has died? One that met a closed connection is often the first

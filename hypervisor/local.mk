@@ -14,9 +14,13 @@ libhypervisor_a_SOURCES = \
 	hypervisor/hypervisor.c hypervisor/hypervisor.h \
 	hypervisor/process.c hypervisor/process.h \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
-	hypervisor/qemu/driver.c \
+	hypervisor/qemu/device.c hypervisor/qemu/device.h \
+	hypervisor/qemu/disk.c hypervisor/qemu/disk.h \
+	hypervisor/qemu/driver.c hypervisor/qemu/qemu.h \
 	hypervisor/qemu/qmp.c hypervisor/qemu/qmp.h \
 	hypervisor/qemu/qmp_message.c hypervisor/qemu/qmp_message.h \
+	hypervisor/qemu/slots.c hypervisor/qemu/slots.h \
+	hypervisor/qemu/vmdk.c hypervisor/qemu/vmdk.h \
 	hypervisor/qemu/vsock.c hypervisor/qemu/vsock.h \
 	hypervisor/record.c hypervisor/record.h \
 	hypervisor/virtiofsd.c hypervisor/virtiofsd.h

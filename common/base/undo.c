@@ -41,6 +41,12 @@ void undo_run(struct undo *u)
 	*u = UNDO_INIT;
 }
 
+void undo_forget(struct undo *u)
+{
+	free(u->entry);
+	*u = UNDO_INIT;
+}
+
 void undo_move(struct undo *to, struct undo *from)
 {
 	for (size_t i = 0; i < from->n; i++)

@@ -36,6 +36,9 @@ bool undo_drop(struct undo *u, void (*fn)(void *arg), const void *arg);
 /* Newest first, every entry, even if an earlier one had trouble. Leaves the stack empty. */
 void undo_run(struct undo *u);
 
+/* Every entry, none of them run: what they would give back went with its owner. */
+void undo_forget(struct undo *u);
+
 /* Append from's entries to *to and empty `from`. */
 void undo_move(struct undo *to, struct undo *from);
 

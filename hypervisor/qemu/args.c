@@ -14,8 +14,7 @@
 #include "common/base/mem.h"
 #include "common/net/transport.h"
 #include "hypervisor/hypervisor.h"
-
-#define HOTPLUG_PORTS 4 /* PCIe root ports for disks that come later */
+#include "hypervisor/qemu/slots.h"
 
 static void add(char ***args, const char *option, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -169,11 +168,16 @@ static void add_share(char ***args, const struct qemu_choices *q, const struct c
 	    HV_SHARE_TAG, c->hypervisor.virtio_fs_queue_size);
 }
 
-static void add_hotplug_ports(char ***args)
+bool qemu_has_channels(const struct config *c)
 {
-	for (int i = 0; i < HOTPLUG_PORTS; i++)
-		add(args, "-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d", i, i + 1,
-		    i + 1);
+	return strncmp(c->hypervisor.machine_type, "s390-ccw", strlen("s390-ccw")) == 0;
+}
+
+static void add_hotplug_ports(char ***args, const struct config *c)
+{
+	for (unsigned i = 0; i < SLOT_PORTS && !qemu_has_channels(c); i++)
+		add(args, "-device", "pcie-root-port,id=port%u,chassis=%u,slot=%u,addr=0x%x", i,
+		    i + 1, i + 1, SLOT_PORT_ADDRESS(i));
 }
 
 static void add_payload(char ***args, const struct qemu_choices *q, const struct config *c)
@@ -196,7 +200,7 @@ char **qemu_args(const struct qemu_choices *q, const struct config *c)
 	add_hygiene(&args, c);
 	add_monitor(&args);
 	add_console(&args);
-	add_hotplug_ports(&args);
+	add_hotplug_ports(&args, c);
 	add_entropy(&args, c);
 	add_ports(&args, q);
 	add_share(&args, q, c);

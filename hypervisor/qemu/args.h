@@ -38,6 +38,9 @@ struct qemu_choices {
 /* The port of the debug console, in the guest under /sys/class/virtio-ports. */
 #define QEMU_DEBUG_CONSOLE_NAME "husk.console"
 
+/* Devices are on a channel subsystem, not PCI: s390x. */
+bool qemu_has_channels(const struct config *c);
+
 /* NULL-terminated, for strv_free(). */
 char **qemu_args(const struct qemu_choices *q, const struct config *c) must_check;
 

@@ -18,25 +18,12 @@
 #include "common/base/path.h"
 #include "common/net/transport.h"
 #include "common/net/unix.h"
-#include "hypervisor/driver.h"
 #include "hypervisor/host.h"
 #include "hypervisor/qemu/args.h"
-#include "hypervisor/qemu/qmp.h"
+#include "hypervisor/qemu/device.h"
+#include "hypervisor/qemu/disk.h"
 #include "hypervisor/qemu/vsock.h"
 #include "hypervisor/virtiofsd.h"
-
-#define FDS_MAX 8
-
-struct qemu {
-	struct hv *hv;
-	struct qmp *qmp;
-	struct io *console;
-	struct fiber_group readers;
-
-	/* Of the start: closed in the parent as soon as QEMU has them. */
-	struct child_fd fds[FDS_MAX];
-	size_t n_fds;
-};
 
 static void close_fds(struct qemu *q)
 {
@@ -122,6 +109,8 @@ static void stop_qmp(void *arg)
 {
 	struct qemu *q = arg;
 
+	qmp_shutdown(q->qmp);
+	hv_wait_device_calls(q->hv);
 	qmp_free(q->qmp);
 	q->qmp = NULL;
 }
@@ -149,6 +138,7 @@ static int start_qmp(struct qemu *q, struct undo *u, struct err *e)
 		return -1;
 	undo_push(u, "qmp connection", stop_qmp, q);
 	qmp_watch(q->qmp, "SHUTDOWN", on_shutdown, q->hv);
+	qemu_watch_devices(q);
 	return 0;
 }
 
@@ -351,6 +341,8 @@ static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct 
 		return -1;
 	q = xnew(struct qemu);
 	q->hv = hv;
+	slots_init(&q->slots, qemu_has_channels(c) ? SLOT_CHANNEL : SLOT_PORT);
+	slots_init(&q->units, SLOT_UNIT);
 	hv->driver = q;
 	undo_push(u, "qemu driver", qemu_free, q);
 	r = prepare(q, &ch, facts.vsock_daemon, u, d, e);
@@ -376,8 +368,10 @@ static int qemu_boot(struct hv *hv, struct undo *u, struct deadline d, struct er
 
 const struct hv_ops hv_qemu_ops = {
 	.name = "qemu",
-	.caps = HV_CAP_FS_SHARE,
+	.caps = HV_CAP_FS_SHARE | HV_CAP_DISK_HOTPLUG | HV_CAP_DISK_CONCAT,
 	.launch = qemu_launch,
 	.connect = qemu_connect,
 	.boot = qemu_boot,
+	.plug_disk = qemu_plug_disk,
+	.unplug = { [HV_DEVICE_DISK] = qemu_unplug },
 };

@@ -54,6 +54,7 @@ struct qmp {
 
 	struct watcher watchers[QMP_WATCHERS_MAX];
 	size_t n_watchers;
+	struct cond event; /* one was delivered, or `lost` was set */
 };
 
 static void lose(struct qmp *q, const struct err *why)
@@ -66,6 +67,7 @@ static void lose(struct qmp *q, const struct err *why)
 	io_shutdown(q->io);
 	cond_wake_all(&q->greeting);
 	cond_wake_all(&q->written);
+	cond_wake_all(&q->event);
 	for (struct slot *s = q->slots; s; s = s->next)
 		cond_wake_all(&s->changed);
 }
@@ -90,11 +92,12 @@ static void answer(struct qmp *q, struct qmp_message *m)
 	log_debug("QMP: an answer to nobody: %s", m->kind == QMP_ERROR ? m->text : "return");
 }
 
-static void deliver(const struct qmp *q, const struct qmp_message *m)
+static void deliver(struct qmp *q, const struct qmp_message *m)
 {
 	for (size_t i = 0; i < q->n_watchers; i++)
 		if (!q->watchers[i].event || strcmp(q->watchers[i].event, m->name) == 0)
 			q->watchers[i].fn(m->name, m->data, q->watchers[i].arg);
+	cond_wake_all(&q->event);
 }
 
 static int take_line(struct qmp *q, const char *line, size_t len, struct err *e)
@@ -204,6 +207,13 @@ void qmp_watch(struct qmp *q, const char *event,
 {
 	assert(q->n_watchers < QMP_WATCHERS_MAX);
 	q->watchers[q->n_watchers++] = (struct watcher){ .event = event, .fn = fn, .arg = arg };
+}
+
+int qmp_wait_event(struct qmp *q, struct deadline d, struct err *e)
+{
+	if (q->lost)
+		return lost(q, e);
+	return cond_wait(&q->event, d, e);
 }
 
 /* The first byte takes the descriptor along (unix(7)); the rest is an ordinary write. */

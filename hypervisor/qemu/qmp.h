@@ -47,4 +47,10 @@ int qmp_call(struct qmp *q, const char *command, const char *arguments, int fd, 
 void qmp_watch(struct qmp *q, const char *event,
 	       void (*fn)(const char *event, const struct json *data, void *arg), void *arg);
 
+/*
+ * Until another event has come, of whatever name; those who watch for it have seen it by then.
+ * ERR_UNAVAILABLE once the connection is lost.
+ */
+int qmp_wait_event(struct qmp *q, struct deadline d, struct err *e) must_check;
+
 #endif

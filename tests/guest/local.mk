@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A virtual machine without containerd, for tests/guest/run.py.
 noinst_PROGRAMS += tests/guest/husk-vm
-tests_guest_husk_vm_SOURCES = tests/guest/vm.c
+tests_guest_husk_vm_SOURCES = tests/guest/vm.c tests/guest/vm_devices.c tests/guest/vm_devices.h
 tests_guest_husk_vm_LDADD = libhypervisor.a libhost.a libconfig.a libnet.a libjson.a libasync.a \
 	libbase.a $(UV_LIBS) $(YAJL_LIBS) $(SECCOMP_LIBS)
 
@@ -14,4 +14,4 @@ tests_guest_probe_LDFLAGS = -static
 EXTRA_DIST += tests/guest/run.py tests/guest/guest.py tests/guest/containers.py \
 	tests/guest/services.py tests/guest/compat.py tests/guest/conformance.py \
 	tests/guest/endurance.py tests/guest/layers.py tests/guest/runtime_spec.py \
-	tests/guest/devices.py tests/guest/machine.py
+	tests/guest/devices.py tests/guest/machine.py tests/guest/hotplug.py

@@ -19,6 +19,7 @@ import containers  # noqa: E402
 import devices  # noqa: E402
 import endurance  # noqa: E402
 import guest  # noqa: E402
+import hotplug  # noqa: E402
 import layers  # noqa: E402
 import runtime_spec  # noqa: E402
 import services  # noqa: E402
@@ -69,7 +70,7 @@ def main():
             report.run_all(vars(module), local, label="as a process of this host")
     finally:
         local.close()
-    for module in (devices, layers):
+    for module in (devices, layers, hotplug):
         on_own_machine(report, module, os.path.abspath(options.build))
     report.finish()
 

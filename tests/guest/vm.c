@@ -3,8 +3,9 @@
  * A virtual machine without containerd: husk-vm --config FILE --run-dir DIR [--share DIR]
  *
  * Boots what the configuration says, exports DIR to the guest by virtio-fs, and prints one line of JSON
- * once the agent's transport is there: {"address":…,"pid":…}. Ends the machine at the end of its standard
- * input; a machine that ends before that is an error.
+ * once the agent's transport is there: {"address":…,"pid":…}. Then it answers the lines of its standard
+ * input, see vm_devices.h, and ends the machine at the end of it; a machine that ends before that is an
+ * error.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -20,6 +21,7 @@
 #include "common/json/json.h"
 #include "config/config.h"
 #include "hypervisor/hypervisor.h"
+#include "tests/guest/vm_devices.h"
 
 #define EXIT_USAGE     2
 #define START_LIMIT_MS 60000
@@ -71,16 +73,35 @@ static int announce(const struct machine *m, struct err *e)
 	return 0;
 }
 
-static int wait_for_end(struct err *e)
+static int answer_lines(const struct machine *m, struct buf *in, struct err *e)
 {
-	auto_io struct io *in = io_consume(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), e);
-	char ignored[256];
+	char *newline;
+
+	while (in->data && (newline = memchr(in->data, '\n', in->len))) {
+		size_t len = (size_t)(newline - in->data);
+		auto_free char *answer = vm_devices_answer(m->hv, in->data, len);
+
+		buf_drop_front(in, len + 1);
+		if (puts(answer) < 0 || fflush(stdout) != 0)
+			return err_sys(e, errno, "write to standard output");
+	}
+	return 0;
+}
+
+static int serve(const struct machine *m, struct err *e)
+{
+	auto_io struct io *io = io_consume(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), e);
+	auto_buf struct buf in = BUF_INIT;
 	ssize_t n = 1;
 
-	if (!in)
+	if (!io)
 		return -1;
-	while (n > 0)
-		n = io_read(in, ignored, sizeof(ignored), DEADLINE_NEVER, e);
+	while (n > 0) {
+		n = io_read(io, buf_reserve(&in, 65536), 65536, DEADLINE_NEVER, e);
+		in.len += n > 0 ? (size_t)n : 0;
+		if (n > 0 && answer_lines(m, &in, e) < 0)
+			return -1;
+	}
 	return (int)n;
 }
 
@@ -99,7 +120,7 @@ static void run(void *arg)
 	if (hv_start(&spec, deadline_in_ms(START_LIMIT_MS), &m->hv, &m->e) < 0)
 		return;
 	fiber_group_start(&m->watching, "machine", watch, m);
-	m->failed = announce(m, &m->e) < 0 || wait_for_end(&m->e) < 0;
+	m->failed = announce(m, &m->e) < 0 || serve(m, &m->e) < 0;
 	fiber_group_cancel(&m->watching);
 	fiber_group_wait(&m->watching);
 	hv_stop(m->hv);

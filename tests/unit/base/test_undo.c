@@ -64,6 +64,17 @@ static void test_drop(void **state)
 	assert_string_equal(order, "ca");
 }
 
+static void test_forget(void **state)
+{
+	struct undo u = UNDO_INIT;
+
+	(void)state;
+	undo_push(&u, "a", take_back, (char[]){ 'a' });
+	undo_forget(&u);
+	undo_run(&u);
+	assert_string_equal(order, "");
+}
+
 static void test_many(void **state)
 {
 	static char name[] = "x";
@@ -84,6 +95,7 @@ int main(void)
 		cmocka_unit_test_setup(test_failure_takes_all_back_newest_first, reset),
 		cmocka_unit_test_setup(test_success_hands_it_on, reset),
 		cmocka_unit_test_setup(test_drop, reset),
+		cmocka_unit_test_setup(test_forget, reset),
 		cmocka_unit_test_setup(test_many, reset),
 	};
 
