@@ -269,6 +269,11 @@ static int new_file_system(const struct stage *s, const Grpc__Mount *m,
 	for (size_t i = 0; d->attrs.fs && d->attrs.fs[i]; i++)
 		if (strcmp(m->type, "devpts") != 0 || gid_is_mapped(s, d->attrs.fs[i]))
 			strv_add(&attrs.fs, d->attrs.fs[i]);
+	if (s->label_mounts && strcmp(m->type, "proc") != 0 && strcmp(m->type, "sysfs") != 0) {
+		auto_free char *context = xasprintf("context=%s", s->linux_spec->mountlabel);
+
+		strv_add(&attrs.fs, context);
+	}
 	if (d->attrs.copy_up) { /* filled first, so read-only only afterwards */
 		attrs.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		attrs.below_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;

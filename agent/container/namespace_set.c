@@ -72,18 +72,33 @@ static int choose_one(struct namespace_set *s, const struct sandbox *sb,
 	return add(s, flag, fd, e);
 }
 
+static const struct container *lender_of_pid(const struct sandbox *sb)
+{
+	for (const struct container *c = sb->containers; c; c = c->hh.next)
+		if (c->lends_pid_ns)
+			return c;
+	return NULL;
+}
+
+/* A pid namespace ends with its first process: from then on nothing can be started in it. */
 static int choose_pid(struct namespace_set *s, const struct container *c, bool share, struct err *e)
 {
 	struct sandbox *sb = c->sandbox;
+	const struct container *lender = lender_of_pid(sb);
 
 	if (!share)
 		return 0;
 	if (c->in_pod && (sb->pid_ns < 0 || sb->pod_init) && pod_init_provide(sb, e) < 0)
 		return -1;
+	if (lender && !sb->pod_init && (!lender->init || lender->init->exited))
+		return err_set(e, ERR_STATE,
+			       "the sandbox's shared pid namespace has ended with container %s",
+			       lender->id);
 	if (sb->pid_ns >= 0)
 		s->pidns_fd = &sb->pid_ns;
 	else if (HASH_COUNT(sb->containers) > 1) /* this one is in the table already */
-		return err_set(e, ERR_STATE, "the sandbox's shared pid namespace is gone");
+		return err_set(e, ERR_STATE,
+			       "the container whose pid namespace the sandbox shares was removed");
 	return 0;
 }
 

@@ -232,6 +232,28 @@ static ssize_t read_mark(struct io *io, char *ret, int *ret_fd, struct deadline 
 	return n;
 }
 
+/* Behind STAGE_WARNING. An exec's are those of its container again, and a probe runs every few seconds. */
+static int log_warning(struct process *p, bool exec, struct deadline d, struct err *e)
+{
+	uint8_t size[2];
+	char text[STAGE_WARNING_MAX + 1];
+	size_t len;
+
+	if (io_read_exactly(p->status, size, sizeof(size), d, e) < 0)
+		return -1;
+	len = size[0] | (size_t)size[1] << 8;
+	if (len > STAGE_WARNING_MAX)
+		return err_set(e, ERR_INTERNAL, "the stage warns with %zu bytes", len);
+	if (io_read_exactly(p->status, text, len, d, e) < 0)
+		return -1;
+	text[len] = '\0';
+	if (exec)
+		log_debug("container %s: %s", p->container_id, text);
+	else
+		log_warn("container %s: %s", p->container_id, text);
+	return 0;
+}
+
 static int run_prestart(struct process *p, const struct process_params *params, struct deadline d,
 			struct err *e)
 {
@@ -267,6 +289,9 @@ static int wait_ready(struct process *p, const struct process_params *params, st
 				return -1;
 		} else if (byte == STAGE_PRESTART) {
 			if (run_prestart(p, params, d, e) < 0)
+				return -1;
+		} else if (byte == STAGE_WARNING) {
+			if (log_warning(p, params->exec, d, e) < 0)
 				return -1;
 		} else {
 			return err_set(e, ERR_INTERNAL, "the stage said '%c'", byte);

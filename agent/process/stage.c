@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "agent/process/stage_step.h"
@@ -32,6 +34,7 @@ enum when {
  *   - the terminal is made once the container's devpts is mounted, before /dev/console is made of it;
  *   - everything beneath the root is done by descriptor before the root is entered, while /dev/null
  *     and the rest of the guest can still be reached;
+ *   - the label of a security module is set while there are all privileges, and counts from the exec on;
  *   - with no_new_privs the seccomp filter is loaded last, so that it need not allow what the steps
  *     do. Without, loading takes CAP_SYS_ADMIN, so it is loaded before capabilities are dropped.
  */
@@ -48,6 +51,7 @@ static const struct step {
 	{ "set oom_score_adj", stage_set_oom_score, BOTH },
 	{ "set resource limits", stage_set_rlimits, BOTH },
 	{ "prepare hooks", hooks_read_state, INIT },
+	{ "prepare security labels", stage_open_labels, BOTH },
 	{ "join namespaces", namespaces_join, BOTH },
 	{ "prepare mounts", mounts_prepare, INIT },
 	{ "join user namespace", namespaces_join_user, BOTH },
@@ -69,6 +73,7 @@ static const struct step {
 	{ "find user", stage_find_user, BOTH },
 	{ "set owner of standard streams", stage_set_stdio_owner, BOTH },
 	{ "set controlling terminal", stage_set_terminal, BOTH },
+	{ "set security labels", stage_set_labels, BOTH },
 	{ "set no_new_privs", stage_set_no_new_privs, BOTH },
 	{ "drop bounding capabilities", stage_drop_bounding, BOTH },
 	{ "set user", stage_set_user, BOTH },
@@ -101,6 +106,24 @@ static void report(const char *step, const struct err *why)
 	(void)!write_all(STAGE_FD_STATUS, packed, len + 1);
 }
 
+void stage_warn(const char *fmt, ...)
+{
+	char packed[3 + STAGE_WARNING_MAX] = { STAGE_WARNING };
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(packed + 3, STAGE_WARNING_MAX, fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	if (len >= STAGE_WARNING_MAX)
+		len = STAGE_WARNING_MAX - 1;
+	packed[1] = (char)(len & 0xff);
+	packed[2] = (char)(len >> 8);
+	(void)!write_all(STAGE_FD_STATUS, packed, 3 + (size_t)len);
+}
+
 static int read_request(struct stage *s, struct err *e)
 {
 	static Grpc__Linux no_linux;
@@ -123,6 +146,8 @@ int stage_main(void)
 {
 	struct stage s = {
 		.procfs = -1,
+		.apparmor = -1,
+		.selinux = -1,
 		.rootfd = -1,
 	};
 	struct err e = ERR_INIT;

@@ -23,12 +23,16 @@ enum stage_fd {
  * STAGE_READY: all is done but the last steps (start hooks, seccomp, exec). After the start byte the
  * status socket either closes by itself (exec succeeded) or carries STAGE_FAILED.
  * STAGE_PRESTART: only with prestart hooks: run them now, mounts are made and the root is not entered.
+ * STAGE_WARNING: before READY, any number: behind it the length, two bytes, low first, and a text.
  * STAGE_FAILED: behind it, up to the end, a packed StageError.
  */
 #define STAGE_TERMINAL 'T'
 #define STAGE_PRESTART 'P'
 #define STAGE_READY    'R'
+#define STAGE_WARNING  'W'
 #define STAGE_FAILED   'E'
+
+#define STAGE_WARNING_MAX 1024 /* bytes of the text */
 
 /* main() of `husk-agent stage`. Does not return on success; the exit code on failure. */
 int stage_main(void);

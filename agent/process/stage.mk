@@ -4,6 +4,7 @@
 noinst_LIBRARIES += libstage.a
 libstage_a_SOURCES = \
 	agent/confine/capabilities.c agent/confine/capabilities.h \
+	agent/confine/lsm.c agent/confine/lsm.h \
 	agent/confine/rlimits.c agent/confine/rlimits.h \
 	agent/confine/seccomp.c agent/confine/seccomp.h \
 	agent/container/copy_up.c agent/container/copy_up.h \
@@ -24,6 +25,7 @@ libstage_a_SOURCES = \
 	agent/process/stage_check.c \
 	agent/process/stage_confine.c \
 	agent/process/stage_exec.c \
+	agent/process/stage_labels.c \
 	agent/process/stage_session.c \
 	agent/process/stage_step.h \
 	agent/process/stage_terminal.c \

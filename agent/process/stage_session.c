@@ -54,8 +54,11 @@ int stage_set_oom_score(struct stage *s, struct err *e)
 	if (file_writef(-1, "/proc/self/oom_score_adj", &why, "%lld",
 			(long long)s->process->oomscoreadj) == 0)
 		return 0;
-	if (why.sys == EACCES || why.sys == EPERM)
+	if (why.sys == EACCES || why.sys == EPERM) {
+		stage_warn("oom_score_adj %lld is refused: the inherited one stays",
+			   (long long)s->process->oomscoreadj);
 		return 0;
+	}
 	*e = why;
 	return -1;
 }

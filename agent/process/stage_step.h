@@ -38,7 +38,9 @@ struct stage {
 
 	uid_t uid;
 	gid_t gid;
-	gid_t *groups; /* additional ones */
+	int apparmor, selinux; /* where the label of the next exec is written; -1: not at all */
+	bool label_mounts;     /* new file systems get Linux.MountLabel */
+	gid_t *groups;         /* additional ones */
 	size_t n_groups;
 	uint64_t bounding, effective, inheritable, permitted, ambient; /* bit n: capability n */
 	struct seccomp_filter *filter;                                 /* NULL: none */
@@ -48,6 +50,9 @@ struct stage {
 
 /* 0, or -1 with the error. The step's name is put in front of the text by the caller. */
 typedef int (*stage_step_fn)(struct stage *s, struct err *e);
+
+/* For the log of the agent: something that was asked for is not done, and that is no failure. stage.c */
+void stage_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* stage_check.c */
 int stage_check_request(struct stage *s, struct err *e);
@@ -75,6 +80,10 @@ int stage_drop_bounding(struct stage *s, struct err *e);
 int stage_load_seccomp_early(struct stage *s, struct err *e);
 int stage_set_capabilities(struct stage *s, struct err *e);
 int stage_load_seccomp_late(struct stage *s, struct err *e);
+
+/* stage_labels.c */
+int stage_open_labels(struct stage *s, struct err *e);
+int stage_set_labels(struct stage *s, struct err *e);
 
 /* stage_exec.c */
 int stage_change_directory(struct stage *s, struct err *e);

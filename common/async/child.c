@@ -147,7 +147,10 @@ static pid_t spawn(const struct child_spec *spec, int status_fd, int *ret_pidfd,
 	if (pid == 0)
 		run_child(spec, status_fd, parent, high);
 	if (pid < 0)
-		err_sys(e, errno, "start %s: clone", spec->name);
+		/* pid_namespaces(7): the error of a namespace whose first process has ended. */
+		err_sys(e, errno, "start %s: clone%s", spec->name,
+			errno == ENOMEM && spec->pidns_fd ? " into a pid namespace that has ended"
+							  : "");
 	if (spec->pidns_fd && setns(own_pidns, CLONE_NEWPID) < 0) {
 		log_error("cannot return to our own pid namespace: %s", strerror(errno));
 		abort(); /* every later child would land in the wrong one */

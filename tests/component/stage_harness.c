@@ -190,6 +190,7 @@ void stage_run_done(struct stage_run *t)
 		free(t->ns[i].type);
 	free(t->dir);
 	free(t->rootfs);
+	strv_free(t->warnings);
 	free(t->step);
 	free(t->error);
 	free(t->out);
@@ -263,6 +264,21 @@ static ssize_t read_mark(int status, char *ret, int *ret_fd)
 	return n;
 }
 
+static void read_warning(struct stage_run *t, int status)
+{
+	uint8_t size[2];
+	size_t len;
+	char *text;
+
+	assert_int_equal(read_full(status, size, 2), 2);
+	len = size[0] | (size_t)size[1] << 8;
+	assert_in_range(len, 1, STAGE_WARNING_MAX);
+	text = xcalloc(len + 1, 1);
+	assert_int_equal(read_full(status, text, len), len);
+	strv_add(&t->warnings, text);
+	free(text);
+}
+
 /* Until the end, which a terminal tells with EIO. */
 static char *read_output(int fd)
 {
@@ -320,12 +336,16 @@ int stage_run_begin(struct stage_run *t)
 
 	ends.status = status[0];
 	ends.out = out[0];
-	n_marks = read_mark(status[0], &first, &master);
-	if (n_marks == 1 && first == STAGE_TERMINAL) {
+	while ((n_marks = read_mark(status[0], &first, &master)) == 1) {
+		if (first == STAGE_WARNING) {
+			read_warning(t, status[0]);
+			continue;
+		}
+		if (first != STAGE_TERMINAL)
+			break;
 		assert_true(master >= 0 && fcntl(master, F_SETFL, O_RDWR) == 0);
 		(void)close(ends.out);
 		ends.out = master;
-		n_marks = read_mark(status[0], &first, &master);
 	}
 	if (n_marks == 1) {
 		t->ready = first == STAGE_READY;

@@ -37,6 +37,7 @@ struct stage_run {
 
 	/* Filled by stage_run_go(). */
 	bool ready;
+	char **warnings;
 	char *step, *error; /* of StageError; NULL: none */
 	char *out;          /* standard output and error of the program */
 	int code;           /* exit code, or 128 + signal */

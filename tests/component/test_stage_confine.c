@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a container's process may do: capabilities, limits, sysctls, seccomp, user namespace. Needs root. */
+#include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 
+#include "agent/confine/lsm.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "tests/component/stage_case.h"
 
@@ -164,6 +168,47 @@ static void runs_in_a_user_namespace(void **state)
 			    "1000\n1001\n 0 100000 65536\n1:3\n");
 }
 
+/* Asked for in vain, the container runs all the same, and the agent's log says so. */
+static void warns_of_missing_security_modules(void **state)
+{
+	(void)state;
+	if (lsm_active("/sys", LSM_APPARMOR) || lsm_active("/sys", LSM_SELINUX))
+		skip();
+	run.process.apparmorprofile = lit("some-profile");
+	run.process.selinuxlabel = lit("system_u:system_r:container_t:s0");
+	assert_string_equal(output_of("echo runs"), "runs\n");
+	assert_non_null(run.warnings);
+	assert_string_equal(run.warnings[0], "AppArmor profile 'some-profile' is not applied: the "
+					     "guest's kernel has no AppArmor");
+	assert_string_equal(run.warnings[1],
+			    "SELinux label 'system_u:system_r:container_t:s0' is not applied: the "
+			    "guest's kernel has no SELinux");
+	assert_null(run.warnings[2]);
+}
+
+/* Below the inherited value takes CAP_SYS_RESOURCE, which a test in a container may lack. */
+static void warns_of_a_refused_oom_score(void **state)
+{
+	struct err e = ERR_INIT;
+	auto_free char *mine = NULL;
+	bool may;
+
+	(void)state;
+	assert_int_equal(file_read_line(AT_FDCWD, "/proc/self/oom_score_adj", &mine, &e), 0);
+	if (strcmp(mine, "0") != 0)
+		skip();
+	may = file_writef(AT_FDCWD, "/proc/self/oom_score_adj", &e, "-900") == 0;
+	if (may)
+		assert_int_equal(file_writef(AT_FDCWD, "/proc/self/oom_score_adj", &e, "0"), 0);
+	run.process.oomscoreadj = -900;
+	assert_string_equal(output_of("cat /proc/self/oom_score_adj"), may ? "-900\n" : "0\n");
+	if (may)
+		assert_null(run.warnings);
+	else
+		assert_string_equal(run.warnings[0],
+				    "oom_score_adj -900 is refused: the inherited one stays");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +222,8 @@ int main(int argc, char **argv)
 		STAGE_CASE(filters_without_no_new_privs),
 		STAGE_CASE(refuses_an_unknown_action),
 		STAGE_CASE(runs_in_a_user_namespace),
+		STAGE_CASE(warns_of_missing_security_modules),
+		STAGE_CASE(warns_of_a_refused_oom_score),
 	};
 	int code;
 

@@ -62,7 +62,8 @@ def main():
         finally:
             machine.close()
     report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
-    report.run(runtime_spec.guest_hooks, os.path.abspath(options.build))
+    for test in runtime_spec.own_agent:
+        report.run(test, os.path.abspath(options.build))
     local = guest.Local(os.path.abspath(options.build))
     local.cycles, local.processes = options.local_cycles, 10 * options.local_cycles
     try:

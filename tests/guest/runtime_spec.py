@@ -131,3 +131,51 @@ def guest_hooks(build):
         check_equal(lines(f"{g.share}/guest-hooks"), ["prestart 1", "poststart 1", "poststop 1"] * 2)
     finally:
         g.close()
+
+
+# Security modules.
+
+def test_apparmor_profiles(g):
+    """None is loaded in the guest: the container runs without, whether the kernel has AppArmor or not."""
+    message = spec("sh", "-c", "cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/attr/current; true")
+    message["Process"]["ApparmorProfile"] = "none-such"
+    name = placed_create(g, message)
+    g.agent("StartContainer", container_id=name)
+    check_in(g.read_all(name).split(" ")[0].strip(), ("", "unconfined"))
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+
+
+def test_selinux_labels(g):
+    message = spec("true")
+    message["Process"]["SelinuxLabel"] = "system_u:system_r:container_t:s0"
+    message["Linux"]["MountLabel"] = "system_u:object_r:container_file_t:s0"
+    name = placed_create(g, message)
+    g.agent("StartContainer", container_id=name)
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+
+
+# Namespaces.
+
+def shared_pid_namespace_that_ended(build):
+    """The first container lends its pid namespace; when that has ended the error says so, not "no memory"."""
+    g = Local(build)
+    try:
+        first = g.start("sleep", "100")
+        second = g.start("sleep", "100", request={"sandbox_pidns": True})
+        g.kill(first)
+        check_equal(g.wait(first), 137)
+        check_equal(g.wait(second), 137, "a pid namespace ends with its first process")
+        text = g.agent.refused("CreateContainer", "FAILED_PRECONDITION", container_id=g.new_id(), sandbox_pidns=True,
+                               OCI=g.placed(spec("true")))
+        check_in(f"has ended with container {first}", text)
+        g.remove(first)
+        g.agent.refused("CreateContainer", "FAILED_PRECONDITION", container_id=g.new_id(), sandbox_pidns=True,
+                        OCI=g.placed(spec("true")), text="was removed")
+        check_equal(g.shell("echo alone")[0], "alone\n")
+    finally:
+        g.close()
+
+
+own_agent = (guest_hooks, shared_pid_namespace_that_ended)  # each with an agent of its own

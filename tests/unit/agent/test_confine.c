@@ -4,14 +4,23 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "agent/confine/capabilities.h"
+#include "agent/confine/lsm.h"
 #include "agent/confine/rlimits.h"
 #include "agent/confine/seccomp.h"
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
 
 static void knows_limits(void **state)
 {
@@ -163,6 +172,108 @@ static void builds_profiles(void **state)
 		assert_int_equal(build(&cases[i]), cases[i].want);
 }
 
+/* A directory that stands for /sys and /proc/self. */
+static char tree[64];
+
+static int plant(void **state)
+{
+	(void)state;
+	(void)snprintf(tree, sizeof(tree), "/tmp/husk-lsm-XXXXXX");
+	return mkdtemp(tree) ? 0 : -1;
+}
+
+static int fell(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	return path_remove_tree(AT_FDCWD, tree, &e);
+}
+
+static void put(const char *name, const char *text)
+{
+	auto_free char *path = path_join(tree, name);
+	struct err e = ERR_INIT;
+	auto_close int fd = -1;
+
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(path_mkdirs(path, 0755, &e), 0);
+	path[strlen(path)] = '/';
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+}
+
+static void finds_security_modules(void **state)
+{
+	(void)state;
+	assert_false(lsm_active(tree, LSM_APPARMOR));
+	assert_false(lsm_active(tree, LSM_SELINUX));
+	put("module/apparmor/parameters/enabled", "N\n");
+	assert_false(lsm_active(tree, LSM_APPARMOR));
+	put("module/apparmor/parameters/enabled", "Y\n");
+	assert_true(lsm_active(tree, LSM_APPARMOR));
+	assert_false(lsm_active(tree, LSM_SELINUX));
+	put("fs/selinux/enforce", "1");
+	assert_true(lsm_active(tree, LSM_SELINUX));
+}
+
+/* What was written to `name` of the tree. */
+static void assert_written(const char *name, const char *want)
+{
+	auto_free char *path = path_join(tree, name);
+	auto_free char *got = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(file_read(AT_FDCWD, path, 8192, &got, NULL, &e), 0);
+	assert_string_equal(got, want);
+}
+
+static void set_exec(enum lsm which, const char *label)
+{
+	struct err e = ERR_INIT;
+	auto_close int fd = lsm_open_exec(tree, which, &e);
+
+	assert_true(fd >= 0);
+	assert_int_equal(lsm_set_exec(fd, which, label, &e), 0);
+}
+
+static void writes_labels(void **state)
+{
+	(void)state;
+	put("attr/exec", "");
+	set_exec(LSM_APPARMOR, "older-kernel");
+	assert_written("attr/exec", "exec older-kernel");
+	put("attr/exec", "");
+	put("attr/apparmor/exec", "");
+	set_exec(LSM_APPARMOR, "cri-containerd.apparmor.d");
+	assert_written("attr/apparmor/exec", "exec cri-containerd.apparmor.d");
+	assert_written("attr/exec", "");
+	set_exec(LSM_SELINUX, "system_u:system_r:container_t:s0:c1,c2");
+	assert_written("attr/exec", "system_u:system_r:container_t:s0:c1,c2");
+}
+
+static void refuses_labels(void **state)
+{
+	char *label = xcalloc(4096 + 1, 1);
+	struct err e = ERR_INIT;
+	int fd;
+
+	(void)state;
+	assert_int_equal(lsm_open_exec(tree, LSM_SELINUX, &e), -1);
+	put("attr/exec", "");
+	e = ERR_INIT;
+	fd = lsm_open_exec(tree, LSM_SELINUX, &e);
+	assert_true(fd >= 0);
+	for (int i = 0; i < 4095; i++)
+		label[i] = 'a';
+	assert_int_equal(lsm_set_exec(fd, LSM_SELINUX, label, &e), 0);
+	label[4095] = 'a';
+	assert_int_equal(lsm_set_exec(fd, LSM_SELINUX, label, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	(void)close(fd);
+	free(label);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +281,9 @@ int main(void)
 		cmocka_unit_test(refuses_a_limit_given_twice),
 		cmocka_unit_test(knows_capabilities),
 		cmocka_unit_test(builds_profiles),
+		cmocka_unit_test_setup_teardown(finds_security_modules, plant, fell),
+		cmocka_unit_test_setup_teardown(writes_labels, plant, fell),
+		cmocka_unit_test_setup_teardown(refuses_labels, plant, fell),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
