@@ -162,6 +162,18 @@ static void undo_rootfs(void *arg)
 		log_warn("container %s: %s", c->id, e.text);
 }
 
+/* With nobody to get mounts from, a container's root cannot be a slave. */
+static int share_rootfs(const struct container *c, const Grpc__Linux *linux_spec, struct err *e)
+{
+	const char *wanted = linux_spec->rootfspropagation;
+
+	if (!strstr(wanted, "slave") && !strstr(wanted, "shared"))
+		return 0;
+	if (mount(NULL, c->rootfs, NULL, MS_SHARED, NULL) < 0)
+		return err_sys(e, errno, "share the mounts of '%s'", c->rootfs);
+	return 0;
+}
+
 /* A storage may have mounted it; otherwise Root.Path says where it is. */
 static int mount_rootfs(struct container *c, const Grpc__Root *root, struct err *e)
 {
@@ -295,6 +307,8 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 	if (add_storages(c, req, e) < 0)
 		return -1;
 	if (mount_rootfs(c, req->oci->root, e) < 0)
+		return -1;
+	if (share_rootfs(c, req->oci->linux, e) < 0)
 		return -1;
 	if (make_cgroup(c, req->oci->linux, e) < 0)
 		return -1;

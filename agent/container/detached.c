@@ -90,6 +90,21 @@ int detached_set_attrs(int fd, const struct mount_attrs *a, struct err *e)
 	return detached_set(fd, a->propagation_below, 0, 0, a->propagation, e);
 }
 
+int detached_set_idmap(int fd, bool below, int userns, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (below ? AT_RECURSIVE : 0), &attr,
+			  sizeof(attr)) == 0)
+		return 0;
+	if (errno == EINVAL)
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"this kernel has no id-mapped mounts of this file system (tmpfs from "
+			"Linux 6.3 on, virtio-fs from 6.12 on)");
+	return err_sys(e, errno, "map the owners");
+}
+
 int detached_attach(int fd, int onto, struct err *e)
 {
 	if (move_mount(fd, "", onto, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

@@ -34,6 +34,12 @@ int detached_set_attrs(int fd, const struct mount_attrs *a, struct err *e) must_
 int detached_set(int fd, bool below, uint64_t set, uint64_t clear, uint64_t propagation,
 		 struct err *e) must_check;
 
+/*
+ * Show the owners of what is on it as the user namespace maps them; of a clone that nobody has seen yet.
+ * ERR_UNSUPPORTED: not this file system, on this kernel.
+ */
+int detached_set_idmap(int fd, bool below, int userns, struct err *e) must_check;
+
 /* Put it on top of `onto`, a descriptor (O_PATH will do) in this mount namespace. */
 int detached_attach(int fd, int onto, struct err *e) must_check;
 

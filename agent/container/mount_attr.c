@@ -12,10 +12,10 @@ enum kind {
 	PROPAGATION, /* the same */
 	BIND,
 	COPY_UP,
+	IDMAP,
 	SUPERBLOCK, /* a word that fsconfig(2) takes as it is */
 	IGNORED,    /* what the kernel does anyway, or what only mount(8) reads */
 	NONSENSE,
-	UNSUPPORTED,
 };
 
 /* Times of access are a number in a field, not bits: setting one clears the field. */
@@ -65,7 +65,7 @@ static const struct word {
 	{ "silent", IGNORED, false, 0, 0 },
 	{ "remount", NONSENSE, false, 0, 0 },
 	{ "loop", NONSENSE, false, 0, 0 },
-	{ "idmap", UNSUPPORTED, true, 0, 0 },
+	{ "idmap", IDMAP, true, 0, 0 },
 };
 
 static const struct word *find_word(const char *option, bool *ret_below)
@@ -109,6 +109,10 @@ static int take_word(struct mount_attrs *a, const struct word *w, bool below, st
 	case COPY_UP:
 		a->copy_up = true;
 		return 0;
+	case IDMAP:
+		a->idmap = true;
+		a->idmap_below = below;
+		return 0;
 	case SUPERBLOCK:
 		strv_add(&a->fs, w->name);
 		return 0;
@@ -117,8 +121,6 @@ static int take_word(struct mount_attrs *a, const struct word *w, bool below, st
 	case NONSENSE:
 		return err_set(e, ERR_INVALID, "mount option '%s' makes no sense for a container",
 			       w->name);
-	case UNSUPPORTED:
-		return err_set(e, ERR_UNSUPPORTED, "mount option '%s' is not supported", w->name);
 	}
 	return 0;
 }

@@ -21,13 +21,14 @@ struct mount_attrs {
 	bool bind;                       /* "bind" or "rbind" */
 	bool bind_below;                 /* "rbind" */
 	bool copy_up;                    /* "tmpcopyup" */
-	char **fs;                       /* "key=value" or "key", for the file system */
+	bool idmap;       /* "idmap" or "ridmap": owners as the container maps them */
+	bool idmap_below; /* "ridmap" */
+	char **fs;        /* "key=value" or "key", for the file system */
 };
 
 /*
  * Later options win over earlier ones ("ro,rw" is rw). What is no known word is for the file system.
- * ERR_INVALID: "remount" and "loop", which make no sense here; ERR_UNSUPPORTED: id-mapped mounts.
- * Release with mount_attrs_done().
+ * ERR_INVALID: "remount" and "loop", which make no sense here. Release with mount_attrs_done().
  */
 int mount_attrs_parse(char *const *option, size_t n, struct mount_attrs *ret, struct err *e)
 	must_check;

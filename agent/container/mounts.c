@@ -17,6 +17,7 @@
 #include "agent/cgroup/root.h"
 #include "agent/container/copy_up.h"
 #include "agent/container/detached.h"
+#include "agent/container/namespaces.h"
 #include "agent/process/stage_step.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
@@ -100,7 +101,15 @@ static bool of_guest_namespace(const struct stage *s, const char *type)
 	return false;
 }
 
-static int clone_source(const Grpc__Mount *m, struct detached_mount *d, struct err *e)
+static int map_owners(const struct stage *s, const struct detached_mount *d, struct err *e)
+{
+	auto_close int user = namespaces_open_user(s, e);
+
+	return user < 0 ? -1 : detached_set_idmap(d->fd, d->attrs.idmap_below, user, e);
+}
+
+static int clone_source(const struct stage *s, const Grpc__Mount *m, struct detached_mount *d,
+			struct err *e)
 {
 	static const struct mount_attrs slave = { .propagation = MS_SLAVE,
 						  .propagation_below = true };
@@ -114,6 +123,8 @@ static int clone_source(const Grpc__Mount *m, struct detached_mount *d, struct e
 		return -1;
 	if (needs_procfs && (fstatfs(d->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
 		return err_set(e, ERR_DENIED, "only a procfs may be mounted there");
+	if (d->attrs.idmap && map_owners(s, d, e) < 0)
+		return -1;
 	/* As after a recursive MS_SLAVE of "/": nothing gets out unless "shared" is asked for. */
 	if (d->attrs.propagation != MS_SHARED && detached_set_attrs(d->fd, &slave, e) < 0)
 		return -1;
@@ -129,8 +140,10 @@ static int prepare(struct stage *s, const Grpc__Mount *m, struct detached_mount 
 	d->bind = d->attrs.bind || strcmp(m->type, "bind") == 0;
 	if (d->bind) {
 		d->attrs.bind_below |= !d->attrs.bind;
-		return clone_source(m, d, e);
+		return clone_source(s, m, d, e);
 	}
+	if (d->attrs.idmap)
+		return err_set(e, ERR_UNSUPPORTED, "owners of a new file system cannot be mapped");
 	if (m->type[0] == '\0' || strcmp(m->type, "none") == 0)
 		return err_set(e, ERR_INVALID, "neither a type nor a bind");
 	if (mounts_same_path(m->destination, "/dev")) {

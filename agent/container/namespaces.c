@@ -11,6 +11,7 @@
 #include "agent/process/stage_step.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/base/userns.h"
 
 #define ID_MAP_LINES_MAX 340 /* user_namespaces(7) */
 
@@ -153,6 +154,31 @@ static int create_user(const struct stage *s, struct err *e)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return err_sys(e, WIFEXITED(status) ? WEXITSTATUS(status) : EIO, "write id maps");
 	return become_root_inside(e);
+}
+
+int namespaces_open_user(const struct stage *s, struct err *e)
+{
+	auto_free char *uids = NULL;
+	auto_free char *gids = NULL;
+
+	for (size_t i = 0; i < s->req->n_namespaces; i++) {
+		const Husk__Stage__StageNamespace *ns = s->req->namespaces[i];
+		unsigned flag;
+		int fd;
+
+		if (namespace_flag(ns->type, &flag, e) < 0)
+			return -1;
+		if (!(flag & CLONE_NEWUSER & s->joined_ns))
+			continue;
+		fd = fcntl(ns->fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(e, errno, "duplicate the user namespace") : fd;
+	}
+	if (!(s->new_ns & CLONE_NEWUSER))
+		return err_set(e, ERR_INVALID, "owners are to be mapped without a user namespace");
+	uids = namespace_id_map(s->linux_spec->uidmappings, s->linux_spec->n_uidmappings, e);
+	gids = uids ? namespace_id_map(s->linux_spec->gidmappings, s->linux_spec->n_gidmappings, e)
+		    : NULL;
+	return gids ? userns_with_maps(uids, gids, e) : -1;
 }
 
 int namespaces_create(struct stage *s, struct err *e)

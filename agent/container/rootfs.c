@@ -14,11 +14,32 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
+/* What is asked of the root's propagation; 0: nothing. */
+static int propagation_of(const struct stage *s, uint64_t *ret, struct err *e)
+{
+	auto_mount_attrs struct mount_attrs a = { .fs = NULL };
+	char *wanted = s->linux_spec->rootfspropagation;
+
+	*ret = 0;
+	if (!wanted[0])
+		return 0;
+	if (mount_attrs_parse(&wanted, 1, &a, e) < 0)
+		return err_wrap(e, "root file system propagation");
+	if (!a.propagation)
+		return err_set(e, ERR_INVALID, "'%s' is no propagation of a root file system",
+			       wanted);
+	*ret = a.propagation;
+	return 0;
+}
+
 int rootfs_prepare(struct stage *s, struct err *e)
 {
 	const char *path = s->req->rootfs;
 	auto_close int onto = -1;
+	uint64_t wanted;
 
+	if (propagation_of(s, &wanted, e) < 0)
+		return -1;
 	/* What the guest unmounts must go here too; what is mounted here must not get out. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(e, errno, "make '/' a slave");
@@ -28,8 +49,10 @@ int rootfs_prepare(struct stage *s, struct err *e)
 	s->rootfd = detached_clone(onto, "", true, e);
 	if (s->rootfd < 0)
 		return err_wrap(e, "'%s'", path);
-	/* pivot_root(2) refuses shared mounts. */
-	if (detached_set(s->rootfd, true, 0, 0, MS_PRIVATE, e) < 0)
+	/* pivot_root(2) refuses shared mounts; one that is to get what the guest mounts below stays a
+	 * slave of it. */
+	if (detached_set(s->rootfd, true, 0, 0,
+			 wanted & (MS_SLAVE | MS_SHARED) ? MS_SLAVE : MS_PRIVATE, e) < 0)
 		return -1;
 	return detached_attach(s->rootfd, onto, e);
 }
@@ -108,16 +131,10 @@ int rootfs_enter(struct stage *s, struct err *e)
 
 int rootfs_finish(struct stage *s, struct err *e)
 {
-	auto_mount_attrs struct mount_attrs a = { .fs = NULL };
-	char *wanted = s->linux_spec->rootfspropagation;
 	uint64_t readonly = s->spec->root && s->spec->root->readonly ? MOUNT_ATTR_RDONLY : 0;
+	uint64_t propagation;
 
-	if (wanted[0]) {
-		if (mount_attrs_parse(&wanted, 1, &a, e) < 0)
-			return err_wrap(e, "root file system propagation");
-		if (!a.propagation)
-			return err_set(e, ERR_INVALID,
-				       "'%s' is no propagation of a root file system", wanted);
-	}
-	return detached_set(s->rootfd, false, readonly, 0, a.propagation, e);
+	if (propagation_of(s, &propagation, e) < 0)
+		return -1;
+	return detached_set(s->rootfd, false, readonly, 0, propagation, e);
 }

@@ -10,4 +10,5 @@ libbase_a_SOURCES = \
 	common/base/num.c common/base/num.h \
 	common/base/path.c common/base/path.h \
 	common/base/undo.c common/base/undo.h \
+	common/base/userns.c common/base/userns.h \
 	common/base/utf8.c common/base/utf8.h

@@ -35,6 +35,7 @@ EXPLAINED = [
      "runc leaves what is mounted below a read-only path writable; the agent does not"),
     ("user_namespace", r"mounts\./dev/[a-z]*\.options\.(nosuid|(size|nr_inodes)=.*)",
      "device nodes are bound from a devtmpfs that is as large as the machine's memory allows"),
+    ("slave", "slave mounts", "the agent gives the root a mount to be the slave of, a host's may be private"),
     (".*", r"calls\.kexec_load", "a kernel may be built without it"),
     (".*", r"paths\./sys/kernel", "a host that is a container itself may have mounted sysfs read-only"),
 ]

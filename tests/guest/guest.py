@@ -153,6 +153,7 @@ class Guest:
 
     def __init__(self, build, transport="serial", config="", sandbox=True):
         self.directory = tempfile.mkdtemp(prefix="husk-guest-", dir="/run")
+        os.chmod(self.directory, 0o711)  # for the root of a user namespace
         self.share = f"{self.directory}/share"
         self.agentctl = f"{build}/tests/agentctl/agentctl"
         self.counter = 0

@@ -4,7 +4,7 @@
 import json
 import os
 
-from guest import SHARE, Local, bind, spec
+from guest import RUN, SHARE, Local, bind, spec
 from report import check, check_equal, check_in
 
 
@@ -157,6 +157,74 @@ def test_selinux_labels(g):
 
 
 # Namespaces.
+
+def run_placed(g, message):
+    """(stdout, stderr, exit code)"""
+    name = placed_create(g, message)
+    g.agent("StartContainer", container_id=name)
+    result = (g.read_all(name), g.read_all(name, method="ReadStderr"), g.wait(name))
+    g.remove(name)
+    return result
+
+
+def in_user_namespace(message, first=10000):
+    message["Linux"]["Namespaces"].append({"Type": "user"})
+    message["Linux"]["UIDMappings"] = [{"ContainerID": 0, "HostID": first, "Size": 2000}]
+    message["Linux"]["GIDMappings"] = [{"ContainerID": 0, "HostID": 2 * first, "Size": 2000}]
+    return message
+
+
+def test_user_namespace(g):
+    message = in_user_namespace(spec("sh", "-c", "cat /proc/self/uid_map /proc/self/gid_map; id -u; touch /dev/shm/f; "
+                                     "stat -c %u:%g /dev/shm/f"))
+    # The pod's /dev/shm is the guest's: to its root it belongs to nobody it knows.
+    out, err, code = run_placed(g, message)
+    check_equal((code, err), (0, ""))
+    lines_of = [line.split() for line in out.splitlines()]
+    check_equal(lines_of, [["0", "10000", "2000"], ["0", "20000", "2000"], ["0"], ["0:0"]])
+    for change in ({"UIDMappings": []}, {"UIDMappings": [{"ContainerID": 0, "HostID": 0, "Size": 0}]},
+                   {"GIDMappings": [{"ContainerID": 5, "HostID": 10000, "Size": 5}]}):
+        message = in_user_namespace(spec("true"))
+        message["Linux"].update(change)
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", container_id=g.new_id(),
+                        OCI=g.placed(message))
+
+
+def test_id_mapped_mounts(g):
+    """Owners of a bound tmpfs as the container's user namespace maps them, or an error that names the reason."""
+    volume = f"{RUN}/sandbox/shm"
+    g.shell("echo > /dev/shm/of-root; chown 7:8 /dev/shm/of-root")
+    script = "stat -c %u:%g /mnt/of-root; touch /mnt/mine; stat -c %u:%g /mnt/mine"
+    plain = in_user_namespace(spec("sh", "-c", script, mounts=[bind(volume, "/mnt")]))
+    check_equal(run_placed(g, plain)[0].splitlines()[0], "65534:65534", "unmapped: nobody's")
+    g.shell("rm /dev/shm/mine")
+    mapped = in_user_namespace(spec("sh", "-c", script, mounts=[bind(volume, "/mnt", "ridmap")]))
+    if tuple(map(int, g.shell("uname -r")[0].split("-")[0].split(".")[:2])) < (6, 3):
+        g.agent.refused("CreateContainer", "INTERNAL", "UNIMPLEMENTED", container_id=g.new_id(), OCI=g.placed(mapped),
+                        text="no id-mapped mounts of this file system")
+    else:
+        check_equal(run_placed(g, mapped)[0], "7:8\n0:0\n")
+        check_equal(g.shell("stat -c %u:%g /dev/shm/mine")[0], "0:0\n", "on the file system itself")
+    g.shell("rm -f /dev/shm/of-root /dev/shm/mine")
+    without = spec("true", mounts=[bind(volume, "/mnt", "idmap")])
+    g.agent.refused("CreateContainer", "INTERNAL", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=g.placed(without),
+                    text="without a user namespace")
+
+
+# Mounts.
+
+def test_propagation_of_the_root(g):
+    for word, tags in (("", ""), ("private", ""), ("rprivate", ""), ("slave", "master"), ("rslave", "master"),
+                       ("shared", "shared master"), ("rshared", "shared master"), ("unbindable", "unbindable")):
+        message = spec("awk", '$5 == "/"', "/proc/self/mountinfo")
+        message["Linux"]["RootfsPropagation"] = word
+        line = run_placed(g, message)[0].splitlines()[-1]
+        fields = line.split(" - ")[0].split()[6:]
+        check_equal(sorted(f.split(":")[0] for f in fields), sorted(tags.split()), f"{word or 'nothing asked for'}")
+    message["Linux"]["RootfsPropagation"] = "nonsense"
+    g.agent.refused("CreateContainer", "INTERNAL", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=g.placed(message),
+                    text="no propagation of a root file system")
+
 
 def shared_pid_namespace_that_ended(build):
     """The first container lends its pid namespace; when that has ended the error says so, not "no memory"."""

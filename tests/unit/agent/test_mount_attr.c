@@ -91,8 +91,6 @@ static void refuses(void **state)
 	} cases[] = {
 		{ "remount", ERR_INVALID },
 		{ "ro,loop", ERR_INVALID },
-		{ "idmap", ERR_UNSUPPORTED },
-		{ "ridmap", ERR_UNSUPPORTED },
 	};
 
 	(void)state;
