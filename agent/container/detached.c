@@ -98,10 +98,9 @@ int detached_set_idmap(int fd, bool below, int userns, struct err *e)
 			  sizeof(attr)) == 0)
 		return 0;
 	if (errno == EINVAL)
-		return err_set(
-			e, ERR_UNSUPPORTED,
-			"this kernel has no id-mapped mounts of this file system (tmpfs from "
-			"Linux 6.3 on, virtio-fs from 6.12 on)");
+		return err_set(e, ERR_UNSUPPORTED,
+			       "this kernel has no id-mapped mounts of this file system: tmpfs has "
+			       "them from Linux 6.3 on, virtio-fs from 6.12 on");
 	return err_sys(e, errno, "map the owners");
 }
 
