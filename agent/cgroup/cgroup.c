@@ -56,8 +56,12 @@ static int make_path(int rootfd, const char *path, bool *ret_made, struct err *e
 		if (!*ret_made && errno != EEXIST)
 			return err_sys(e, errno, "create cgroup '%s'", path);
 		next = openat(dir, name, dir_flags);
-		if (next < 0)
-			return err_sys(e, errno, "open cgroup '%s'", path);
+		if (next < 0) {
+			err_sys(e, errno, "open cgroup '%s'", path);
+			if (*ret_made)
+				(void)unlinkat(dir, name, AT_REMOVEDIR);
+			return -1;
+		}
 		(void)close(dir);
 		dir = next;
 	}

@@ -82,11 +82,20 @@ static int request_mount(const struct request *r, const char *mount_point,
 	return layers_mount(r->member, r->n, mount_point, user, teardown, e);
 }
 
+/* What mount_point_make() made for a storage that came to nothing. */
+static void mount_point_unmake(const char *mount_point)
+{
+	if (rmdir(mount_point) < 0 && (errno != ENOTDIR || unlink(mount_point) < 0) &&
+	    errno != ENOENT)
+		log_debug("mount point '%s' stays: %s", mount_point, strerror(errno));
+}
+
 static int add(struct storage_table *t, const struct request *r, const struct storage_user *user,
 	       char **ret_mount_point, struct err *e)
 {
 	auto_free char *mount_point = NULL;
 	struct storage *s;
+	bool was_there;
 
 	for (size_t i = 0; i < r->n; i++)
 		if (r->member[i]->n_options > STORAGE_OPTIONS_MAX ||
@@ -110,8 +119,11 @@ static int add(struct storage_table *t, const struct request *r, const struct st
 	s->keep = r->keep;
 	s->busy = true;
 	HASH_ADD_KEYPTR(hh, t->first, s->mount_point, strlen(s->mount_point), s);
+	was_there = access(mount_point, F_OK) == 0;
 	if (request_mount(r, mount_point, user, &s->teardown, e) < 0) {
 		undo_run(&s->teardown);
+		if (!was_there)
+			mount_point_unmake(mount_point);
 		storage_forget(t, s);
 		return err_wrap(e, "%s storage at '%s'", r->name, mount_point);
 	}

@@ -210,6 +210,7 @@ struct child *child_spawn(const struct child_spec *spec, struct err *e)
 	int status[2];
 	struct failure failure = { 0 };
 	struct child *c;
+	int status_high;
 	int pidfd = -1;
 	ssize_t n;
 	pid_t pid;
@@ -218,9 +219,15 @@ struct child *child_spawn(const struct child_spec *spec, struct err *e)
 		err_sys(e, errno, "start %s: pipe", spec->name);
 		return NULL;
 	}
-	status[1] = fd_move_up(status[1], HIGH_FD);
-	pid = spawn(spec, status[1], &pidfd, e);
-	(void)close(status[1]);
+	status_high = fd_move_up(status[1], HIGH_FD);
+	if (status_high < 0) {
+		err_sys(e, errno, "start %s: duplicate a descriptor", spec->name);
+		(void)close(status[0]);
+		(void)close(status[1]);
+		return NULL;
+	}
+	pid = spawn(spec, status_high, &pidfd, e);
+	(void)close(status_high);
 	if (pid < 0) {
 		(void)close(status[0]);
 		return NULL;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,6 +110,7 @@ static int start_agent(struct agent_run *run)
 		.fds = fds,
 		.n_fds = ARRAY_LEN(fds),
 		.die_with_parent = true,
+		.clone_flags = CLONE_NEWNET,
 	};
 
 	if (!path)
@@ -124,17 +126,14 @@ int agent_call(struct agent_run *run, const char *method, const void *req, void 
 			SECONDS(20), &run->e);
 }
 
-static void start(struct agent_run *run)
+int agent_create_sandbox(struct agent_run *run)
 {
 	Grpc__CreateSandboxRequest req;
 	char *const options[] = { (char *)(uintptr_t) "size=1m", (char *)(uintptr_t) "mode=1777" };
 	Grpc__Storage shm;
 	Grpc__Storage *storages[] = { &shm };
-	auto_free char *shm_path = NULL;
+	auto_free char *shm_path = path_join(run->run_dir, "sandbox/shm");
 
-	CHECK(run, make_dirs(run, &run->e) == 0);
-	CHECK(run, start_agent(run) == 0);
-	shm_path = path_join(run->run_dir, "sandbox/shm");
 	grpc__storage__init(&shm);
 	shm.driver = (char *)(uintptr_t) "ephemeral";
 	shm.fstype = (char *)(uintptr_t) "tmpfs";
@@ -147,7 +146,14 @@ static void start(struct agent_run *run)
 	req.hostname = (char *)(uintptr_t) "husk-test";
 	req.storages = storages;
 	req.n_storages = 1;
-	CHECK(run, agent_call(run, "CreateSandbox", &req, NULL) == 0);
+	return agent_call(run, "CreateSandbox", &req, NULL);
+}
+
+static void start(struct agent_run *run, bool bare)
+{
+	CHECK(run, make_dirs(run, &run->e) == 0);
+	CHECK(run, start_agent(run) == 0);
+	CHECK(run, bare || agent_create_sandbox(run) == 0);
 }
 
 static void finish(struct agent_run *run)
@@ -173,6 +179,7 @@ static void show_log(const struct agent_run *run)
 
 struct test_call {
 	agent_test_fn fn;
+	bool bare;
 };
 
 static void run_test(void *arg)
@@ -181,7 +188,7 @@ static void run_test(void *arg)
 	struct agent_run run = { .dir = NULL };
 	int failed_before = agent_failures;
 
-	start(&run);
+	start(&run, call->bare);
 	if (agent_failures == failed_before)
 		call->fn(&run);
 	if (run.client)
@@ -202,6 +209,13 @@ static void run_test(void *arg)
 void agent_test(agent_test_fn fn)
 {
 	struct test_call call = { .fn = fn };
+
+	fiber_main(run_test, &call);
+}
+
+void agent_test_bare(agent_test_fn fn)
+{
+	struct test_call call = { .fn = fn, .bare = true };
 
 	fiber_main(run_test, &call);
 }
@@ -272,6 +286,7 @@ int agent_create(struct agent_run *run, const struct agent_container *c)
 	linux_spec.namespaces = ns_ptrs;
 	linux_spec.n_namespaces = ARRAY_LEN(ns_types);
 	linux_spec.cgroupspath = cgroup;
+	linux_spec.resources = c->resources;
 	grpc__spec__init(&spec);
 	spec.process = &process;
 	spec.root = &root;
@@ -288,6 +303,8 @@ int agent_create(struct agent_run *run, const struct agent_container *c)
 	req.exec_id = req.container_id;
 	req.sandbox_pidns = c->sandbox_pidns;
 	req.oci = &spec;
+	req.storages = c->storages;
+	req.n_storages = c->n_storages;
 	return agent_call(run, "CreateContainer", &req, NULL);
 }
 

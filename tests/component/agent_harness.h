@@ -11,7 +11,7 @@
 #include "common/rpc/client.h"
 
 /*
- * A real husk-agent as a process of this machine, a busybox root file system, and short names for
+ * A real husk-agent as a process of this machine, in a network namespace of its own, a busybox root file system, and short names for
  * the calls a host makes. Everything here runs in a fiber; cmocka's assertions must not jump out of
  * one, so a failed check is noted and the test's main() looks at the notes.
  */
@@ -47,6 +47,10 @@ typedef void (*agent_test_fn)(struct agent_run *run);
 
 /* In a loop of its own: start an agent, create a sandbox, run `fn`, end both, look what is left. */
 void agent_test(agent_test_fn fn);
+/* The same without a sandbox. */
+void agent_test_bare(agent_test_fn fn);
+/* As agent_test() creates it: with a tmpfs for /dev/shm. */
+int agent_create_sandbox(struct agent_run *run);
 
 /* test_<name>() for cmocka, which runs <name>() so; for a program with tests/lib/test.h. */
 #define AGENT_TEST(name)                                  \
@@ -76,6 +80,9 @@ struct agent_container {
 	bool sandbox_pidns;
 	bool in_pod;        /* one of a pod's that has no pause container */
 	const char *rootfs; /* NULL: the run's */
+	Grpc__Storage **storages;
+	size_t n_storages;
+	Grpc__LinuxResources *resources;
 };
 
 int agent_create(struct agent_run *run, const struct agent_container *c);

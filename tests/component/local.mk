@@ -30,6 +30,7 @@ tests_component_test_stage_hostile_LDADD = $(STAGE_TEST_LIBS)
 # The agent as a process, over a unix socket. Skips itself without root.
 AGENT_PROCESS_TESTS = \
 	tests/component/test_agent \
+	tests/component/test_agent_faults \
 	tests/component/test_agent_streams
 check_PROGRAMS += $(AGENT_PROCESS_TESTS)
 TESTS += $(AGENT_PROCESS_TESTS)
@@ -38,6 +39,9 @@ agent_harness_libs = librpc.a libnet.a libasync.a libproto.a libprotogen.a libba
 	$(UV_LIBS) $(CMOCKA_LIBS)
 tests_component_test_agent_SOURCES = tests/component/test_agent.c $(agent_harness)
 tests_component_test_agent_LDADD = $(agent_harness_libs)
+tests_component_test_agent_faults_SOURCES = tests/component/test_agent_faults.c tests/component/faults.h $(agent_harness)
+tests_component_test_agent_faults_LDADD = $(agent_harness_libs)
+EXTRA_tests_component_test_agent_faults_DEPENDENCIES = tests/component/husk-agent-faulty$(EXEEXT)
 tests_component_test_agent_streams_SOURCES = tests/component/test_agent_streams.c $(agent_harness)
 tests_component_test_agent_streams_LDADD = $(agent_harness_libs)
 
@@ -46,6 +50,20 @@ TESTS += tests/component/test_agent_pidns
 tests_component_test_agent_pidns_SOURCES = tests/component/test_agent_pidns.c \
 	tests/component/agent_harness.c tests/component/agent_harness.h
 tests_component_test_agent_pidns_LDADD = $(tests_component_test_agent_LDADD)
+
+# The agent with system calls that fail when they are told to.
+check_PROGRAMS += tests/component/husk-agent-faulty
+tests_component_husk_agent_faulty_SOURCES = agent/main.c tests/component/faults.c tests/component/faults.h
+tests_component_husk_agent_faulty_CPPFLAGS = $(husk_agent_CPPFLAGS)
+tests_component_husk_agent_faulty_LDADD = $(husk_agent_LDADD)
+if STATIC_AGENT
+tests_component_husk_agent_faulty_LDFLAGS = $(husk_agent_LDFLAGS) $(FAULTY_CALLS:%=-Wl,--wrap=%)
+else
+tests_component_husk_agent_faulty_LDFLAGS = $(AM_LDFLAGS) $(FAULTY_CALLS:%=-Wl,--wrap=%)
+endif
+FAULTY_CALLS = open openat fcntl syscall write mkdir mkdirat mknod mknodat symlink symlinkat chmod fchmod \
+	fchmodat chown fchown fchownat renameat mount open_tree mount_setattr pipe2 socket socketpair \
+	memfd_create inotify_init1 inotify_add_watch unshare sethostname swapon dup2 chdir fork
 
 # The guest's network calls. Skips itself without root and ip(8).
 check_PROGRAMS += tests/component/test_agent_net
