@@ -14,6 +14,10 @@ from guest import Guest
 from kills import children_of, program
 from report import Failure
 
+
+GUEST = "what the guest has touched of its memory"
+
+
 def pss_in(text):
     for line in text.splitlines():
         if line.startswith("Pss:"):
@@ -24,6 +28,19 @@ def pss_in(text):
 def pss(pid):
     with open(f"/proc/{pid}/smaps_rollup") as file:
         return pss_in(file.read())
+
+
+def guest_memory(pid):
+    """The part of a VMM's PSS that is the guest's memory: the file that it shares with virtiofsd."""
+    size, inside = 0, False
+    with open(f"/proc/{pid}/smaps") as file:
+        for line in file:
+            field = line.split(None, 1)[0]
+            if "-" in field:  # a mapping's first line
+                inside = "memory-backend-memfd" in line
+            elif inside and field == "Pss:":
+                size += int(line.split()[1]) * 1024
+    return size
 
 
 def parent_of(pid):
@@ -49,7 +66,9 @@ def measure(ct, build, table):
     shim = ct.shim_pid(name)
     parts = {"shim": pss(shim)}
     for pid in children_of(shim):
-        parts[program(pid)] = parts.get(program(pid), 0) + pss(pid)
+        guest = guest_memory(pid)  # of it, where two map the same page, half
+        parts[GUEST] = parts.get(GUEST, 0) + guest
+        parts[program(pid)] = parts.get(program(pid), 0) + pss(pid) - guest
     parts["shim of runc, beside it"] = pss(parent_of(ct.tasks()["runc-beside"][0]))
     parts["agent, in the guest"] = agent_pss(build)
     for part, size in parts.items():
