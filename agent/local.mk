@@ -46,7 +46,7 @@ include agent/device/local.mk
 include agent/net/local.mk
 include agent/process/stage.mk
 
-AGENT_ARCHIVES = libagent.a libagentnet.a libdevice.a libverity.a libstage.a libagentcgroup.a liboci.a librpc.a libnet.a libasync.a libproto.a \
+AGENT_ARCHIVES = libagent.a libagentnet.a libnetlink.a libdevice.a libverity.a libstage.a libagentcgroup.a liboci.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a
 
 pkglibexec_PROGRAMS += husk-agent

@@ -53,9 +53,11 @@ struct config_hypervisor {
 	bool block_device_cache_direct, block_device_cache_noflush;
 	uint32_t queue_size, num_queues; /* of a virtio-blk disk */
 	char *entropy_source;
-	char *seccompsandbox; /* QEMU's -sandbox argument; "" = none */
-	bool enable_debug;    /* guest console and VMM stderr in the log */
-	char *user;           /* run VMM and helpers as this user; "" = root without capabilities */
+	char *seccompsandbox;    /* QEMU's -sandbox argument; "" = none */
+	bool enable_debug;       /* guest console and VMM stderr in the log */
+	uint32_t network_queues; /* pairs of each NIC */
+	bool disable_vhost_net;
+	char *user; /* run VMM and helpers as this user; "" = root without capabilities */
 	char **enable_annotations; /* what a pod may set: annotations.h */
 	char **valid_hypervisor_paths, **valid_virtio_fs_daemon_paths, **valid_entropy_sources;
 };
@@ -73,7 +75,7 @@ struct config_agent {
 struct config_runtime {
 	bool enable_debug;
 	char *hypervisor_name;       /* "qemu"; which [hypervisor.X] table counts */
-	char *internetworking_model; /* "none" until networks are there */
+	char *internetworking_model; /* "tcfilter", "none" */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
 	bool static_sandbox_resource_mgmt; /* a VM of the size of its pod: sizing.h */

@@ -17,8 +17,8 @@ static const char *const kata_disk_words[] = { "virtio-blk-pci",
 					       "nvdimm",
 					       NULL };
 static const char *const aio_words[] = { "threads", "native", "io_uring", NULL };
-static const char *const network_words[] = { "none", NULL };
-static const char *const kata_network_words[] = { "tcfilter", "macvtap", "l3forwarding", NULL };
+static const char *const network_words[] = { "tcfilter", "none", NULL };
+static const char *const kata_network_words[] = { "macvtap", "l3forwarding", NULL };
 
 #define AT(member)          offsetof(struct config, member)
 #define STRING(text)        .kind = CONFIG_STRING, .built_in = (text)
@@ -112,6 +112,12 @@ const struct config_key config_keys[] = {
 	  STRING("on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
 	  .offset = AT(hypervisor.seccompsandbox), .host_only = true,
 	  .doc = "QEMU's -sandbox; empty: none." },
+	{ "hypervisor", "network_queues", NUMBER("1", 1, 16),
+	  .offset = AT(hypervisor.network_queues),
+	  .doc = "Queue pairs of each of the guest's network interfaces." },
+	{ "hypervisor", "disable_vhost_net", BOOL("false"),
+	  .offset = AT(hypervisor.disable_vhost_net),
+	  .doc = "QEMU moves network frames itself, also where the host has /dev/vhost-net." },
 	{ "hypervisor", "enable_debug", BOOL("false"), .offset = AT(hypervisor.enable_debug),
 	  .doc = "The guest's console and the monitor's messages in the log." },
 	{ "hypervisor", "user", STRING(""), .offset = AT(hypervisor.user), .host_only = true,
@@ -150,9 +156,9 @@ const struct config_key config_keys[] = {
 	{ "runtime", "hypervisor_name", STRING("qemu"), .check = CONFIG_NAME,
 	  .offset = AT(runtime.hypervisor_name), .host_only = true,
 	  .doc = "Which [hypervisor.NAME] counts." },
-	{ "runtime", "internetworking_model", WORD("none", network_words),
+	{ "runtime", "internetworking_model", WORD("tcfilter", network_words),
 	  .ignored_words = kata_network_words, .offset = AT(runtime.internetworking_model),
-	  .doc = "How a pod's network reaches the guest: none." },
+	  .doc = "How a pod's network reaches the guest: tcfilter, or none." },
 	{ "runtime", "disable_guest_seccomp", BOOL("false"),
 	  .offset = AT(runtime.disable_guest_seccomp),
 	  .doc = "Leave a container's seccomp profile out in the guest." },
@@ -195,7 +201,7 @@ static const struct {
 	  "enable_iommu enable_iommu_platform virtio_fs_cache_size "
 	  "msize_9p block_device_cache_set "
 	  "block_device_logical_sector_size block_device_physical_sector_size "
-	  "enable_iothreads indep_iothreads network_queues disable_vhost_net "
+	  "enable_iothreads indep_iothreads "
 	  "rx_rate_limiter_max_rate tx_rate_limiter_max_rate net_rate_limiter_bw_max_rate "
 	  "net_rate_limiter_bw_one_time_burst net_rate_limiter_ops_max_rate "
 	  "net_rate_limiter_ops_one_time_burst disk_rate_limiter_bw_max_rate "

@@ -139,6 +139,38 @@ static void forget(struct hv *hv, struct hv_device *dev)
 	dev->free(dev);
 }
 
+/* Behind the driver's call: the device is the machine's, or the error says why there is none. */
+static int plugged(struct hv *hv, int result, struct hv_device *dev, struct err *e)
+{
+	if (result == 0) {
+		dev->next = hv->devices;
+		hv->devices = dev;
+	} else if (hv_died(hv, e)) {
+		(void)err_append(e, "%s", hv->why.text);
+	}
+	return result;
+}
+
+int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struct deadline d,
+		struct hv_device **ret, struct err *e)
+{
+	int r;
+
+	if (!hv->ops->plug_nic)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "plug network interface '%s': %s cannot do that with a running "
+			       "machine",
+			       name, hv->ops->name);
+	if (hv->dead)
+		return err_set(e, ERR_UNAVAILABLE, "plug network interface '%s': %s", name,
+			       hv->why.text);
+	begin_call(hv);
+	r = hv->ops->plug_nic(hv, nic, d, ret, e);
+	r = plugged(hv, r, r == 0 ? *ret : NULL, e);
+	end_call(hv);
+	return r < 0 ? err_wrap(e, "plug network interface '%s'", name) : 0;
+}
+
 int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		 struct hv_device **ret, struct err *e)
 {
@@ -148,12 +180,7 @@ int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 	if (r == 0) {
 		begin_call(hv);
 		r = hv->ops->plug_disk(hv, disk, d, ret, e);
-		if (r == 0) {
-			(*ret)->next = hv->devices;
-			hv->devices = *ret;
-		} else if (hv_died(hv, e)) {
-			(void)err_append(e, "%s", hv->why.text);
-		}
+		r = plugged(hv, r, r == 0 ? *ret : NULL, e);
 		end_call(hv);
 	}
 	return r < 0 ? err_wrap(e, "plug disk '%s'%s", name,

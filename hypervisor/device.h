@@ -54,6 +54,16 @@ struct hv_disk {
 	bool discard; /* what the guest frees is freed in the file */
 };
 
+/* A virtual network card whose frames a tap device of the host carries. */
+struct hv_nic {
+	uint8_t mac[6];
+	uint32_t n_queues;    /* pairs; one descriptor each of the following */
+	const int *tap_fds;   /* tun or macvtap, with IFF_VNET_HDR; borrowed */
+	const int *vhost_fds; /* /dev/vhost-net, borrowed; NULL: the VMM moves the frames itself */
+};
+#define HV_NICS_MAX    8  /* at boot */
+#define HV_NIC_FDS_MAX 48 /* of all of them together */
+
 /*
  * Plug a disk into the configured kind of controller. Returns when the VMM has it: the guest finds it
  * a little later, which is the agent's to wait for. ERR_UNSUPPORTED: the driver cannot;
@@ -61,6 +71,12 @@ struct hv_disk {
  */
 int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		 struct hv_device **ret, struct err *e) must_check;
+
+/*
+ * Plug in a NIC; its address is for Interface.devicePath. `name` is for messages. Errors as above.
+ */
+int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struct deadline d,
+		struct hv_device **ret, struct err *e) must_check;
 
 /* As Storage.driver and Storage.source (or Device.type and .id) name it to the agent; borrowed. */
 const char *hv_device_driver(const struct hv_device *dev);  /* "blk", "scsi" */

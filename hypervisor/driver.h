@@ -29,9 +29,10 @@ struct hv {
 	pid_t vmm_pid;                /* of one of them; stays after its end */
 	struct console console;       /* the guest's */
 
-	struct hv_device *devices; /* plugged in, newest first */
-	size_t device_calls;       /* plugging and unplugging under way */
-	struct cond device_idle;   /* the last of them ended */
+	char nic_address[HV_NICS_MAX][16]; /* of hv_spec.nics; filled by the driver */
+	struct hv_device *devices;         /* plugged in, newest first */
+	size_t device_calls;               /* plugging and unplugging under way */
+	struct cond device_idle;           /* the last of them ended */
 
 	bool dead;
 	struct err why;   /* once dead */

@@ -75,6 +75,23 @@ void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
 	cond_wake_all(&hv->died);
 }
 
+static int check_nics(const struct hv_spec *spec, struct err *e)
+{
+	size_t fds = 0;
+
+	if (spec->n_nics > HV_NICS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "%zu network interfaces, the limit is %d",
+			       spec->n_nics, HV_NICS_MAX);
+	for (size_t i = 0; i < spec->n_nics; i++)
+		fds += spec->nics[i].n_queues * (spec->nics[i].vhost_fds ? 2u : 1u);
+	if (fds > HV_NIC_FDS_MAX)
+		return err_set(e, ERR_EXHAUSTED,
+			       "%zu descriptors for the queues of network interfaces, the limit is "
+			       "%d (network_queues)",
+			       fds, HV_NIC_FDS_MAX);
+	return 0;
+}
+
 static int run_steps(struct hv *hv, struct deadline d, struct err *e)
 {
 	const struct {
@@ -131,7 +148,7 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 	const struct hv_ops *ops = hv_ops_find(spec->config->runtime.hypervisor_name, e);
 	struct hv *hv;
 
-	if (!ops)
+	if (!ops || check_nics(spec, e) < 0)
 		return -1;
 	hv = hv_new(ops, spec);
 	undo_push(&hv->teardown, "process records", remove_records, hv);
@@ -140,6 +157,7 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 		hv_free(hv);
 		return -1;
 	}
+	hv->spec.nics = NULL;
 	*ret = hv;
 	return 0;
 }
@@ -171,6 +189,11 @@ void hv_free(struct hv *hv)
 pid_t hv_pid(const struct hv *hv)
 {
 	return hv->vmm_pid;
+}
+
+const char *hv_nic_address(const struct hv *hv, size_t nic)
+{
+	return hv->nic_address[nic];
 }
 
 const struct transport_address *hv_agent_address(const struct hv *hv)

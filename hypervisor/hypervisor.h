@@ -37,6 +37,9 @@ struct hv_spec {
 		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
 	int netns_fd;       /* the VMM runs in it; -1: a new, empty one */
 
+	const struct hv_nic *nics; /* borrowed until hv_start() returns; see hv_nic_address() */
+	size_t n_nics;             /* at most HV_NICS_MAX */
+
 	/*
 	 * A file with one cgroup directory a line (v2, or one for each v1 hierarchy): the VMM and its
 	 * helpers put themselves into every one (write "0" to <line>/cgroup.procs) before their exec, so
@@ -64,6 +67,8 @@ struct hv_ops {
 
 	int (*plug_disk)(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 			 struct hv_device **ret, struct err *e);
+	int (*plug_nic)(struct hv *hv, const struct hv_nic *nic, struct deadline d,
+			struct hv_device **ret, struct err *e);
 	int (*unplug[HV_DEVICE_KINDS])(struct hv *hv, struct hv_device *dev, struct deadline d,
 				       struct err *e);
 };
@@ -74,6 +79,9 @@ const struct hv_ops *hv_ops_find(const char *name, struct err *e) must_check;
 /* launch, connect, boot: undone in full on failure, with the VMM's last words in the error. */
 int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, struct err *e)
 	must_check;
+
+/* As Interface.devicePath names the NIC with that index in hv_spec.nics to the agent; borrowed. */
+const char *hv_nic_address(const struct hv *hv, size_t nic);
 
 /* Ends it (SIGKILL; the guest was asked before) and takes everything back. Idempotent. */
 void hv_stop(struct hv *hv);

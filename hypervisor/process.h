@@ -9,6 +9,7 @@
 #include "common/base/undo.h"
 #include "hypervisor/confine.h"
 #include "hypervisor/console.h"
+#include "hypervisor/device.h"
 
 /*
  * A process that a virtual machine consists of: the VMM, virtiofsd, vhost-device-vsock, or the agent
@@ -18,7 +19,7 @@
 struct hv;
 struct hv_process;
 
-#define HV_PROCESS_FDS_MAX 12 /* descriptors one process is given */
+#define HV_PROCESS_FDS_MAX (12 + HV_NIC_FDS_MAX) /* descriptors one process is given */
 
 struct hv_process_spec {
 	const char *name; /* a literal: "qemu" */

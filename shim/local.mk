@@ -4,6 +4,7 @@
 # commands.
 include shim/agent/local.mk
 include shim/io/local.mk
+include shim/net/local.mk
 include shim/storage/local.mk
 include shim/sandbox/local.mk
 
@@ -55,4 +56,4 @@ containerd_shim_husk_v2_SOURCES = shim/main.c
 containerd_shim_husk_v2_LDADD = libshim.a libshimtask.a $(SHIM_SANDBOX_LIBS) libhypervisor.a \
 	libhost.a libconfig.a liboci.a libnet.a librpc.a libasync.a libjson.a libproto.a \
 	libprotogen.a libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(SECCOMP_LIBS) \
-	$(CAPNG_LIBS) $(MD_LIBS)
+	$(CAPNG_LIBS) $(MD_LIBS) $(NL_LIBS)

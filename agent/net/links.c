@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UpdateInterface, ListInterfaces; see net.h. */
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <netlink/route/addr.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,9 +10,9 @@
 #include <unistd.h>
 
 #include "agent/net/net.h"
-#include "agent/net/netlink.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/net/netlink.h"
 
 #define SPARE_NAME_SUFFIX "_temp" /* of a link that has the wanted name, until ours is free */
 #define MTU_MAX           65536u
@@ -138,6 +139,12 @@ static int add_addresses(struct nl_sock *sock, int index, const struct wanted *w
 			continue;
 		a = rtnl_addr_alloc();
 		rtnl_addr_set_ifindex(a, index);
+		/*
+		 * Who else has it was found out on the host already, where the address is as well. The
+		 * guest would do without for a second, and with a filter in between hear of nobody.
+		 */
+		if (w->addresses[i].family == AF_INET6)
+			rtnl_addr_set_flags(a, IFA_F_NODAD);
 		r = rtnl_addr_set_local(a, local);
 		if (r == 0)
 			r = rtnl_addr_add(sock, a, NLM_F_CREATE | NLM_F_REPLACE);

@@ -4,8 +4,8 @@
 #include <netlink/route/neighbour.h>
 
 #include "agent/net/net.h"
-#include "agent/net/netlink.h"
 #include "common/base/mem.h"
+#include "common/net/netlink.h"
 
 static void neigh_slot(struct rtnl_neigh **n)
 {

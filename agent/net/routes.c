@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 
 #include "agent/net/net.h"
-#include "agent/net/netlink.h"
 #include "common/base/mem.h"
+#include "common/net/netlink.h"
 
 static void route_slot(struct rtnl_route **r)
 {

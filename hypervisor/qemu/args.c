@@ -168,6 +168,45 @@ static void add_share(char ***args, const struct qemu_choices *q, const struct c
 	    HV_SHARE_TAG, c->hypervisor.virtio_fs_queue_size);
 }
 
+/* "8:9:10": QEMU separates descriptors by colons. */
+static void add_fd_list(struct buf *to, const char *key, int first, uint32_t n)
+{
+	buf_addf(to, ",%s=%d", key, first);
+	for (uint32_t i = 1; i < n; i++)
+		buf_addf(to, ":%d", first + (int)i);
+}
+
+static void add_nic(char ***args, const struct hv_nic *nic, size_t index, int *fd)
+{
+	const uint8_t *m = nic->mac;
+	auto_buf struct buf netdev = BUF_INIT;
+	auto_free char *queues = NULL;
+
+	buf_addf(&netdev, "tap,id=nic%zu", index);
+	add_fd_list(&netdev, "fds", *fd, nic->n_queues);
+	*fd += (int)nic->n_queues;
+	if (nic->vhost_fds) {
+		buf_addf(&netdev, ",vhost=on");
+		add_fd_list(&netdev, "vhostfds", *fd, nic->n_queues);
+		*fd += (int)nic->n_queues;
+	}
+	/* One interrupt for each direction of a pair, one for control, one for configuration. */
+	queues = nic->n_queues > 1 ? xasprintf(",mq=on,vectors=%" PRIu32, 2 * nic->n_queues + 2)
+				   : xstrdup("");
+	add(args, "-netdev", "%s", netdev.data);
+	add(args, "-device",
+	    "virtio-net-pci,netdev=nic%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x,addr=0x%zx%s,romfile=",
+	    index, m[0], m[1], m[2], m[3], m[4], m[5], QEMU_NIC_SLOT + index, queues);
+}
+
+static void add_nics(char ***args, const struct qemu_choices *q)
+{
+	int fd = QEMU_FD_NICS;
+
+	for (size_t i = 0; i < q->n_nics; i++)
+		add_nic(args, &q->nics[i], i, &fd);
+}
+
 bool qemu_has_channels(const struct config *c)
 {
 	return strncmp(c->hypervisor.machine_type, "s390-ccw", strlen("s390-ccw")) == 0;
@@ -204,6 +243,7 @@ char **qemu_args(const struct qemu_choices *q, const struct config *c)
 	add_entropy(&args, c);
 	add_ports(&args, q);
 	add_share(&args, q, c);
+	add_nics(&args, q);
 	add_payload(&args, q, c);
 	return args;
 }

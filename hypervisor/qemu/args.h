@@ -7,6 +7,7 @@
 
 #include "common/base/cleanup.h"
 #include "config/config.h"
+#include "hypervisor/device.h"
 
 /*
  * QEMU's command line, and the guest kernel's, from what was configured and what was chosen for
@@ -20,6 +21,7 @@ enum qemu_fd {
 	QEMU_FD_AGENT,   /* vsock: /dev/vhost-vsock; hybrid: vhost-user; serial: listening socket */
 	QEMU_FD_FS,      /* vhost-user, to virtiofsd */
 	QEMU_FD_DEBUG,   /* listening socket: debug console */
+	QEMU_FD_NICS,    /* the first of: for each NIC, its taps, then its /dev/vhost-net */
 };
 
 struct qemu_choices {
@@ -33,7 +35,12 @@ struct qemu_choices {
 	uint32_t guest_cid; /* vsock */
 	bool share;         /* virtio-fs */
 	bool debug_console;
+	const struct hv_nic *nics; /* the descriptors in them do not matter */
+	size_t n_nics;
 };
+
+/* The slot on the root bus of the first NIC; the others follow. Below are QEMU's own choices. */
+#define QEMU_NIC_SLOT 0x10u
 
 /* The port of the debug console, in the guest under /sys/class/virtio-ports. */
 #define QEMU_DEBUG_CONSOLE_NAME "husk.console"

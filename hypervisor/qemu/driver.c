@@ -270,6 +270,40 @@ static int make_share_sockets(struct qemu *q, int *ret_listener, struct err *e)
 	return 0;
 }
 
+/* ---- Network ---- */
+
+/* Ours are borrowed; the next number is *number. */
+static int hand_over_copies(struct qemu *q, const int *fds, uint32_t n, int *number, struct err *e)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return err_sys(e, errno, "descriptor of a network interface");
+		hand_over(q, fd, (enum qemu_fd)(*number)++);
+	}
+	return 0;
+}
+
+static int hand_over_nics(struct qemu *q, struct err *e)
+{
+	const struct hv_spec *s = &q->hv->spec;
+	int number = QEMU_FD_NICS;
+
+	for (size_t i = 0; i < s->n_nics; i++) {
+		const struct hv_nic *nic = &s->nics[i];
+
+		if (hand_over_copies(q, nic->tap_fds, nic->n_queues, &number, e) < 0)
+			return -1;
+		if (nic->vhost_fds &&
+		    hand_over_copies(q, nic->vhost_fds, nic->n_queues, &number, e) < 0)
+			return -1;
+		(void)snprintf(q->hv->nic_address[i], sizeof(q->hv->nic_address[i]), "%02zx",
+			       QEMU_NIC_SLOT + i);
+	}
+	return 0;
+}
+
 /* ---- Steps ---- */
 
 static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, struct err *e)
@@ -318,6 +352,8 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 		return -1;
 	if (ch->debug_console && start_debug_console(q, u, e) < 0)
 		return -1;
+	if (hand_over_nics(q, e) < 0)
+		return -1;
 	if (spawn(q, ch, u, e) < 0)
 		return -1;
 	/* After QEMU, which takes longer to get to its share than virtiofsd to be there. */
@@ -332,7 +368,12 @@ static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct 
 	auto_free char *firmware = find_firmware(c);
 	auto_host_facts struct host_facts facts = { 0 };
 	struct qemu_choices ch = {
-		.sandbox_id = hv->spec.id, .kernel = kernel, .initrd = initrd, .firmware = firmware
+		.sandbox_id = hv->spec.id,
+		.kernel = kernel,
+		.initrd = initrd,
+		.firmware = firmware,
+		.nics = hv->spec.nics,
+		.n_nics = hv->spec.n_nics,
 	};
 	struct qemu *q;
 	int r;

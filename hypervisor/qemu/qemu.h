@@ -10,7 +10,7 @@
 
 /* A machine of this driver, hv->driver. Not for anybody outside hypervisor/qemu/ and its tests. */
 
-#define QEMU_FDS_MAX 8
+#define QEMU_FDS_MAX HV_PROCESS_FDS_MAX
 
 struct leaving;
 

@@ -81,6 +81,12 @@ int agent_resume_container(struct agent *a, const char *id, struct deadline d, s
 	must_check;
 /* Until some container was hit by the OOM killer; *ret_id for free(). */
 int agent_get_oom_event(struct agent *a, char **ret_id, struct err *e) must_check;
+int agent_update_interface(struct agent *a, Types__Interface *i, struct deadline d, struct err *e)
+	must_check;
+int agent_update_routes(struct agent *a, Types__Route **route, size_t n, struct deadline d,
+			struct err *e) must_check;
+int agent_add_neighbors(struct agent *a, Types__ARPNeighbor **neighbor, size_t n, struct deadline d,
+			struct err *e) must_check;
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e) must_check;
 
 #endif

@@ -5,4 +5,5 @@ libshimagent_a_SOURCES = \
 	shim/agent/connection.c shim/agent/connection.h \
 	shim/agent/container.c \
 	shim/agent/guest.c \
+	shim/agent/network.c \
 	shim/agent/stream.c

@@ -60,20 +60,6 @@ static int prepare_cgroup(struct sandbox *s, const struct oci_spec *spec, char *
 	return 0;
 }
 
-/* -1 in *ret_fd asks for a new, empty namespace: also for host networking, which a VM cannot have. */
-static int open_netns(const struct oci_spec *spec, int *ret_fd, struct err *e)
-{
-	const struct oci_namespace *ns = oci_find_namespace(spec, "network");
-
-	*ret_fd = -1;
-	if (!ns || !ns->path || !*ns->path)
-		return 0;
-	*ret_fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (*ret_fd < 0)
-		return err_sys(e, errno, "open network namespace '%s'", ns->path);
-	return 0;
-}
-
 static int choose_size(const struct sandbox *s, const struct oci_spec *spec, struct sizing *ret,
 		       struct err *e)
 {
@@ -98,7 +84,7 @@ static void undo_hv(void *arg)
 static int launch(struct sandbox *s, const struct oci_spec *spec, const char *run_dir,
 		  const char *cgroup, struct deadline d, struct err *e)
 {
-	auto_close int netns = -1;
+	struct hv_nic nics[HV_NICS_MAX];
 	struct hv_spec vm = {
 		.id = s->id,
 		.config = s->config,
@@ -107,11 +93,15 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 		.cgroup = cgroup,
 	};
 
-	if (choose_size(s, spec, &vm.size, e) < 0 || open_netns(spec, &netns, e) < 0)
+	if (choose_size(s, spec, &vm.size, e) < 0 ||
+	    network_start(s->config, spec, s->dir.path, &s->teardown, &s->network, e) < 0)
 		return -1;
-	vm.netns_fd = netns;
+	vm.netns_fd = network_netns_fd(s->network);
+	vm.n_nics = network_nics(s->network, nics);
+	vm.nics = nics;
 	if (hv_start(&vm, d, &s->hv, e) < 0)
 		return -1;
+	network_handed_over(s->network);
 	s->vmm_pid = hv_pid(s->hv);
 	undo_push(&s->teardown, "VM", undo_hv, s);
 	sandbox_watch(s);
@@ -248,19 +238,39 @@ static void set_date(void *arg)
 		log_debug("%s", e.text);
 }
 
+/* Beside CreateSandbox too, but needed. */
+struct telling {
+	struct sandbox *s;
+	struct deadline d;
+	struct err e;
+};
+
+static void tell_network(void *arg)
+{
+	struct telling *t = arg;
+
+	(void)!network_tell_guest(t->s->network, t->s->hv, t->s->agent, t->d, &t->e);
+}
+
 static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct deadline d,
 			struct err *e)
 {
 	struct asking a = { .s = s, .d = sandbox_request_deadline(s, d) };
+	struct telling t = { .s = s, .d = a.d, .e = ERR_INIT };
 	struct fiber_group group = FIBER_GROUP_INIT;
 	int result;
 
 	fiber_group_start(&group, "guest details", ask_details, &a);
 	fiber_group_start(&group, "guest clock", set_date, &a);
+	fiber_group_start(&group, "guest network", tell_network, &t);
 	result = create_sandbox(s, spec, a.d, e);
 	if (result < 0)
 		fiber_group_cancel(&group);
 	fiber_group_wait(&group);
+	if (result == 0 && t.e.code != ERR_NONE) {
+		*e = t.e;
+		result = -1;
+	}
 	if (result < 0) {
 		const char *words = hv_last_words(s->hv);
 

@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "hypervisor/hypervisor.h"
+#include "shim/net/network.h"
 #include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/sandbox.h"
 #include "shim/storage/mount.h"
@@ -40,7 +41,8 @@ int clean_up_contents(struct directory *d, struct err *e)
 	auto_free char *run_dir = path_join(d->path, "vm");
 
 	/* In this order: a process that is gone holds no mount and no cgroup. */
-	if (hv_clean_up(run_dir, e) < 0 || mount_detach_below(d->path, e) < 0)
+	if (hv_clean_up(run_dir, e) < 0 || network_clean_up(d->path, e) < 0 ||
+	    mount_detach_below(d->path, e) < 0)
 		return err_wrap(e, "clean up '%s'", d->path);
 	host_cgroup_remove(d);
 	if (remove_entries(d, e) < 0)

@@ -14,5 +14,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/stop.c \
 	shim/sandbox/watch.c
 
-# What a program that runs sandboxes links, before libhypervisor.a and the libraries of common/.
-SHIM_SANDBOX_LIBS = libshimsandbox.a libshimio.a libshimstorage.a libshimagent.a
+# What a program that runs sandboxes links, before libhypervisor.a, the
+# libraries of common/ and $(NL_LIBS).
+SHIM_SANDBOX_LIBS = libshimsandbox.a libshimio.a libshimstorage.a libshimnet.a libshimagent.a \
+	libnetlink.a

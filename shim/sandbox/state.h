@@ -4,6 +4,7 @@
 
 #include "common/base/undo.h"
 #include "hypervisor/hypervisor.h"
+#include "shim/net/network.h"
 #include "shim/sandbox/directory.h"
 #include "shim/sandbox/sandbox.h"
 #include "shim/storage/share.h"
@@ -28,7 +29,8 @@ struct sandbox {
 
 	struct undo teardown; /* everything below; run by sandbox_stop() or a start that fails */
 	struct directory dir;
-	struct share share; /* mounts NULL where shared_fs is "none" */
+	struct share share;      /* mounts NULL where shared_fs is "none" */
+	struct network *network; /* owned by teardown */
 	struct hv *hv;
 	struct agent *agent;
 	pid_t vmm_pid; /* reported also after its death */

@@ -69,7 +69,7 @@ FAULTY_CALLS = open openat fcntl syscall write mkdir mkdirat mknod mknodat symli
 check_PROGRAMS += tests/component/test_agent_net
 TESTS += tests/component/test_agent_net
 tests_component_test_agent_net_SOURCES = tests/component/test_agent_net.c tests/component/assert.h
-tests_component_test_agent_net_LDADD = libagentnet.a libprotogen.a libbase.a $(NL_LIBS) \
+tests_component_test_agent_net_LDADD = libagentnet.a libnetlink.a libprotogen.a libbase.a $(NL_LIBS) \
 	$(PROTOBUF_C_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/component/test_cgroup

@@ -26,6 +26,7 @@ import cri  # noqa: E402
 import environment  # noqa: E402
 import hooks  # noqa: E402
 import lifecycle  # noqa: E402
+import network  # noqa: E402
 import pods  # noqa: E402
 import sizes  # noqa: E402
 import streams  # noqa: E402
@@ -56,7 +57,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, sizes):
+            for module in (commands, lifecycle, streams, environment, hooks, network, sizes):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))

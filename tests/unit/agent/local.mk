@@ -37,7 +37,6 @@ AGENT_TESTS = \
 	tests/unit/agent/test_copy_file \
 	tests/unit/agent/test_metrics \
 	tests/unit/agent/test_mount_options \
-	tests/unit/agent/test_net_address \
 	tests/unit/agent/test_storage \
 	tests/unit/agent/test_streams
 check_PROGRAMS += $(AGENT_TESTS)
@@ -61,8 +60,6 @@ tests_unit_agent_test_copy_file_SOURCES = tests/unit/agent/test_copy_file.c
 tests_unit_agent_test_copy_file_LDADD = $(agent_test_libs)
 tests_unit_agent_test_metrics_SOURCES = tests/unit/agent/test_metrics.c
 tests_unit_agent_test_metrics_LDADD = $(agent_test_libs)
-tests_unit_agent_test_net_address_SOURCES = tests/unit/agent/test_net_address.c
-tests_unit_agent_test_net_address_LDADD = libagentnet.a libbase.a $(CMOCKA_LIBS)
 tests_unit_agent_test_storage_SOURCES = tests/unit/agent/test_storage.c
 tests_unit_agent_test_storage_LDADD = $(agent_test_libs)
 tests_unit_agent_test_streams_SOURCES = tests/unit/agent/test_streams.c

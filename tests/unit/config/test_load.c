@@ -246,7 +246,8 @@ static void test_refused_values(void **state)
 		  "each element: must be a string, found an integer" },
 		{ "[agent.kata]\ndial_timeout = 0", "agent.kata.dial_timeout: must be from 1 to" },
 		{ "[runtime]\nguest_image = \"../x\"", "must be a name, found \"../x\"" },
-		{ "[runtime]\ninternetworking_model = \"bridge\"", "must be \"none\", found" },
+		{ "[runtime]\ninternetworking_model = \"bridge\"",
+		  "must be \"tcfilter\" or \"none\"" },
 		{ "runtime = 1", "c.toml:1: runtime: must be a table, found an integer" },
 		{ "[hypervisor]\nqemu = 1", "c.toml:2: hypervisor.qemu: must be a table" },
 		{ "[runtime]\nhypervisor_name = \"a/b\"",
@@ -281,7 +282,7 @@ static void test_unknown_and_unsupported(void **state)
 			    "[hypervisor.xen]\n"
 			    "[agent.other]\n"
 			    "[runtime]\n"
-			    "internetworking_model = \"tcfilter\"\n"
+			    "internetworking_model = \"l3forwarding\"\n"
 			    "[factory]\n"
 			    "enable_template = true\n"
 			    "[stray]\n"),
@@ -296,7 +297,7 @@ static void test_unknown_and_unsupported(void **state)
 		 "runtime.internetworking_model (line 12), factory (line 13)");
 	assert_null(strstr(t.log.data, "iommu"));
 	assert_null(strstr(t.log.data, "msize_9p"));
-	assert_string_equal(t.config->runtime.internetworking_model, "none");
+	assert_string_equal(t.config->runtime.internetworking_model, "tcfilter");
 }
 
 static void test_names_of_sections_and_aliases(void **state)

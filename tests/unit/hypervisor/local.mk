@@ -37,6 +37,7 @@ tests_unit_hypervisor_test_virtiofsd_SOURCES = tests/unit/hypervisor/test_virtio
 tests_unit_hypervisor_test_virtiofsd_LDADD = $(hypervisor_test_libs)
 EXTRA_DIST += \
 	tests/unit/hypervisor/golden/hybrid-vsock-debug.args \
+	tests/unit/hypervisor/golden/nics.args \
 	tests/unit/hypervisor/golden/serial-debug-share.args \
 	tests/unit/hypervisor/golden/smallest.args \
 	tests/unit/hypervisor/golden/vsock-kvm-share.args

@@ -76,6 +76,23 @@ static void test_smallest(void **state)
 	compare("smallest", &q, &c);
 }
 
+/* Two NICs: one that the kernel serves, with three queues, and a plain one. */
+static void test_nics(void **state)
+{
+	static const int fds[] = { 20, 21, 22 };
+	const struct hv_nic nics[] = {
+		{ .mac = { 2, 0, 0, 0, 0, 0xfe }, .n_queues = 3, .tap_fds = fds, .vhost_fds = fds },
+		{ .mac = { 2, 0, 0, 0, 0, 1 }, .n_queues = 1, .tap_fds = fds },
+	};
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	q.nics = nics;
+	q.n_nics = ARRAY_LEN(nics);
+	compare("nics", &q, &c);
+}
+
 static void test_vsock_kvm_share(void **state)
 {
 	struct config c = base_config();
@@ -127,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smallest),
+		cmocka_unit_test(test_nics),
 		cmocka_unit_test(test_vsock_kvm_share),
 		cmocka_unit_test(test_hybrid_vsock_debug),
 		cmocka_unit_test(test_serial_debug_share),

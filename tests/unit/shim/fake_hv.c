@@ -165,6 +165,37 @@ pid_t hv_pid(const struct hv *hv)
 	return 4242;
 }
 
+const char *hv_nic_address(const struct hv *hv, size_t nic)
+{
+	(void)hv;
+	(void)nic;
+	return "10";
+}
+
+int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struct deadline d,
+		struct hv_device **ret, struct err *e)
+{
+	(void)hv;
+	(void)nic;
+	(void)d;
+	(void)ret;
+	return err_set(e, ERR_UNSUPPORTED, "plug '%s' into no machine", name);
+}
+
+int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct err *e)
+{
+	(void)hv;
+	(void)dev;
+	(void)d;
+	return err_set(e, ERR_UNSUPPORTED, "unplug from no machine");
+}
+
+const char *hv_device_address(const struct hv_device *dev)
+{
+	(void)dev;
+	return "";
+}
+
 const struct transport_address *hv_agent_address(const struct hv *hv)
 {
 	return &hv->agent;

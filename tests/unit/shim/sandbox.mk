@@ -15,7 +15,7 @@ check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
 sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
-	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
+	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(NL_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
 
 tests_unit_shim_test_hooks_SOURCES = tests/unit/shim/test_hooks.c

@@ -4,7 +4,7 @@
 
 #include <sys/socket.h>
 
-#include "agent/net/address.h"
+#include "common/net/address.h"
 
 static void reads_prefixes(void **state)
 {

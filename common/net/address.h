@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HUSK_AGENT_NET_ADDRESS_H
-#define HUSK_AGENT_NET_ADDRESS_H
+#ifndef HUSK_NET_ADDRESS_H
+#define HUSK_NET_ADDRESS_H
 
 #include <stdint.h>
 

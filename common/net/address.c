@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text to addresses; see address.h. */
-#include "agent/net/address.h"
+#include "common/net/address.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HUSK_AGENT_NET_NETLINK_H
-#define HUSK_AGENT_NET_NETLINK_H
+#ifndef HUSK_NET_NETLINK_H
+#define HUSK_NET_NETLINK_H
 
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 
-#include "agent/net/address.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
+#include "common/net/address.h"
 
-/* Between the files of agent/net only: libnl's objects with an owner, its errors as ours. */
+/* libnl's objects with an owner, its errors as ours. */
 
 struct nl_sock *netlink_open(struct err *e) must_check;
 

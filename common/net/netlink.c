@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What links.c, routes.c and neighbors.c share of libnl; see netlink.h. */
-#include "agent/net/netlink.h"
+/* libnl with owners and our errors; see netlink.h. */
+#include "common/net/netlink.h"
 
 #include <netlink/errno.h>
 #include <stdarg.h>

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A link and what carries its frames into the guest; see endpoint.h. */
+#include "shim/net/endpoint.h"
+
+#include <linux/if_link.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/mem.h"
+#include "common/net/netlink.h"
+#include "shim/net/redirect.h"
+
+#define LOCALLY_ADMINISTERED 0x02 /* in the first byte of a hardware address (IEEE 802) */
+#define GROUP_ADDRESS        0x01
+
+/* The link's MTU, no address of its own (nobody here is to talk on it), up. Returns its index. */
+static int set_up_tap(struct nl_sock *sock, const char *name, uint32_t mtu, struct err *e)
+{
+	auto_nl_link struct rtnl_link *tap = NULL;
+	auto_nl_link struct rtnl_link *change = rtnl_link_alloc();
+	int r = rtnl_link_get_kernel(sock, 0, name, &tap);
+
+	if (r < 0)
+		return netlink_error(e, r, "find tap '%s'", name);
+	rtnl_link_set_mtu(change, mtu);
+	rtnl_link_set_flags(change, IFF_UP);
+	/* A kernel without IPv6 would refuse the attribute. */
+	if (access("/proc/sys/net/ipv6", F_OK) == 0)
+		(void)rtnl_link_inet6_set_addr_gen_mode(change, IN6_ADDR_GEN_MODE_NONE);
+	r = rtnl_link_change(sock, tap, change, 0);
+	return r < 0 ? netlink_error(e, r, "set tap '%s' up", name) : rtnl_link_get_ifindex(tap);
+}
+
+static int redirect_both(struct nl_sock *sock, struct net_endpoint *ep, int tap, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	if (redirect(sock, tap, ep->link.index, e) < 0) /* goes with the tap */
+		return -1;
+	if (redirect(sock, ep->link.index, tap, e) < 0) {
+		(void)!redirect_remove(sock, ep->link.index, &ignored);
+		return -1;
+	}
+	ep->redirected = true;
+	return 0;
+}
+
+static int make_tcfilter(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	auto_nl_sock struct nl_sock *sock = netlink_open(e);
+	char name[IFNAMSIZ];
+	size_t n = c->hypervisor.network_queues;
+	int tap;
+
+	if (!sock)
+		return -1;
+	(void)snprintf(name, sizeof(name), NET_TAP_PREFIX "%d", ep->link.index);
+	if (tap_create(name, n, ep->tap_fds, e) < 0)
+		return -1;
+	ep->n_queues = n;
+	tap = set_up_tap(sock, name, ep->link.mtu, e);
+	return tap < 0 ? -1 : redirect_both(sock, ep, tap, e);
+}
+
+/*
+ * A tap that somebody else made for a guest: its other side is in the namespace already, with the tap's
+ * own address, so that the guest takes one of its own.
+ */
+static int make_of_tap(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	uint8_t *m = ep->link.hardware_address;
+
+	if (tap_attach(ep->link.name, c->hypervisor.network_queues, ep->tap_fds, &ep->n_queues, e) <
+	    0)
+		return -1;
+	if (getrandom(m, HARDWARE_ADDRESS_LEN, 0) != HARDWARE_ADDRESS_LEN)
+		return err_sys(e, errno, "random hardware address");
+	m[0] = (uint8_t)((m[0] & ~GROUP_ADDRESS) | LOCALLY_ADMINISTERED);
+	free(ep->link.interface->hwaddr);
+	ep->link.interface->hwaddr =
+		xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	return 0;
+}
+
+static int open_vhost(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	int r;
+
+	if (c->hypervisor.disable_vhost_net)
+		return 0;
+	r = tap_open_vhost(ep->n_queues, ep->vhost_fds, e);
+	ep->vhost = r > 0;
+	return r < 0 ? -1 : 0;
+}
+
+static int make(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	int r = strcmp(ep->link.kind, "tun") == 0 ? make_of_tap(ep, c, e) : make_tcfilter(ep, c, e);
+
+	if (r < 0 || open_vhost(ep, c, e) < 0)
+		return err_wrap(e, "link '%s'", ep->link.name);
+	memcpy(ep->hv_nic.mac, ep->link.hardware_address, sizeof(ep->hv_nic.mac));
+	ep->hv_nic.n_queues = (uint32_t)ep->n_queues;
+	ep->hv_nic.tap_fds = ep->tap_fds;
+	ep->hv_nic.vhost_fds = ep->vhost ? ep->vhost_fds : NULL;
+	return 0;
+}
+
+int net_endpoint_make(struct net_link *link, const struct config *c, struct net_endpoint **ret,
+		      struct err *e)
+{
+	struct net_endpoint *ep = xnew(struct net_endpoint);
+	struct err ignored = ERR_INIT;
+
+	ep->link = *link;
+	link->interface = NULL;
+	for (size_t i = 0; i < TAP_QUEUES_MAX; i++)
+		ep->tap_fds[i] = ep->vhost_fds[i] = -1;
+	if (make(ep, c, e) < 0) {
+		(void)!net_endpoint_take_back(ep, &ignored);
+		net_endpoint_free(ep);
+		return -1;
+	}
+	*ret = ep;
+	return 0;
+}
+
+int net_endpoint_take_back(struct net_endpoint *ep, struct err *e)
+{
+	auto_nl_sock struct nl_sock *sock = NULL;
+
+	net_endpoint_close(ep);
+	if (!ep->redirected)
+		return 0;
+	ep->redirected = false;
+	sock = netlink_open(e);
+	if (!sock || redirect_remove(sock, ep->link.index, e) < 0)
+		return err_wrap(e, "link '%s'", ep->link.name);
+	return 0;
+}
+
+void net_endpoint_close(struct net_endpoint *ep)
+{
+	tap_close(ep->tap_fds, TAP_QUEUES_MAX);
+	tap_close(ep->vhost_fds, TAP_QUEUES_MAX);
+}
+
+void net_endpoint_free(struct net_endpoint *ep)
+{
+	net_endpoint_close(ep);
+	net_link_done(&ep->link);
+	free(ep);
+}

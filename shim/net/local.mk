@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# A sandbox's network. Links with libnetlink.a, libhypervisor.a and $(NL_LIBS).
+noinst_LIBRARIES += libshimnet.a
+libshimnet_a_SOURCES = \
+	shim/net/endpoint.c shim/net/endpoint.h \
+	shim/net/netns.c shim/net/netns.h \
+	shim/net/network.c shim/net/network.h \
+	shim/net/record.c shim/net/record.h \
+	shim/net/redirect.c shim/net/redirect.h \
+	shim/net/scan.c shim/net/scan.h \
+	shim/net/tap.c shim/net/tap.h
+libshimnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(NL_CFLAGS)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HUSK_SHIM_NET_SCAN_H
+#define HUSK_SHIM_NET_SCAN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.pb-c.h"
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+#include "common/net/address.h"
+
+/*
+ * What a network namespace has, in the words of the agent protocol: the guest is to have the same.
+ * Left out are what the guest's kernel makes itself (loopback, routes of addresses, link-local
+ * addresses) and links that no guest can have (tunnels, bridges, our own taps).
+ */
+
+struct net_link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[IFNAMSIZ]; /* "veth", "macvlan", …; "" for hardware */
+	uint8_t hardware_address[HARDWARE_ADDRESS_LEN];
+	uint32_t mtu;
+	Types__Interface *interface; /* for types__interface__free_unpacked(); without devicePath */
+};
+
+struct net_scan {
+	struct net_link *link;
+	size_t n_links;
+	Types__Route **route; /* those of the links above */
+	size_t n_routes;
+	Types__ARPNeighbor **neighbor;
+	size_t n_neighbors;
+};
+
+/* What is made here is called this, and a number. */
+#define NET_TAP_PREFIX "husk-tap"
+
+/* Of the namespace that the thread is in; blocks, see netns_run(). */
+int net_scan(struct net_scan *ret, struct err *e) must_check;
+void net_scan_done(struct net_scan *s);
+
+static inline void net_link_done(struct net_link *l)
+{
+	if (l->interface)
+		types__interface__free_unpacked(l->interface, NULL);
+	l->interface = NULL;
+}
+
+#define auto_net_scan CLEANUP(net_scan_done)
+
+#endif

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network of a container: links of a namespace that somebody prepared (as CNI does for a pod), seen in
+the guest, with traffic in both directions. Everything is in namespaces of the test's own."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import containerd as c
+from report import Skip, check, check_equal, check_in
+
+IPV6 = os.path.exists("/proc/sys/net/ipv6")
+
+
+def ip(*args, ns=None):
+    command = ["ip", *(["-n", ns] if ns else []), *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    check_equal(done.returncode, 0, f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
+def inside(ns, *command, **more):
+    return subprocess.run(["ip", "netns", "exec", ns, *command], capture_output=True, check=False, **more)
+
+
+def require_husk():
+    if c.RUNTIME != "io.containerd.husk.v2":
+        raise Skip("husk's own wiring")
+
+
+@contextlib.contextmanager
+def namespaces(ct, *names):
+    made = [ct.new_id(name) for name in names]
+    try:
+        for name in made:
+            ip("netns", "add", name)
+            ip("link", "set", "lo", "up", ns=name)
+        yield made
+    finally:
+        for name in made:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+def cable(pod, name, peer, peer_name, address, gateway, mtu=1500):
+    """A veth pair: what CNI's ptp and bridge plugins leave in a pod's namespace."""
+    ip("link", "add", name, "mtu", str(mtu), "type", "veth", "peer", "name", peer_name, "mtu", str(mtu),
+       "netns", peer, ns=pod)
+    ip("address", "add", f"{address}/24", "dev", name, ns=pod)
+    ip("link", "set", name, "up", ns=pod)
+    ip("address", "add", f"{gateway}/24", "dev", peer_name, ns=peer)
+    ip("link", "set", peer_name, "up", ns=peer)
+
+
+def in_namespace(pod):
+    return ("--with-ns", f"network:/run/netns/{pod}")
+
+
+def taps_and_filters(pod):
+    taps = [line for line in ip("-o", "link", ns=pod).splitlines() if "husk-tap" in line]
+    filters = subprocess.run(["tc", "-n", pod, "qdisc", "show"], capture_output=True, text=True, check=True).stdout
+    return taps, [line for line in filters.splitlines() if "ingress" in line]
+
+
+# A server takes all of one connection, then prints it; a client sends its standard input.
+SERVER = """import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print("listening", flush=True)
+peer = listener.accept()[0]
+data = b"".join(iter(lambda: peer.recv(1 << 16), b""))
+peer.close()
+sys.stdout.buffer.write(data)
+"""
+CLIENT = """import socket, sys
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 60)
+peer.sendall(sys.stdin.buffer.read())
+peer.shutdown(socket.SHUT_WR)
+sys.stdout.buffer.write(b"".join(iter(lambda: peer.recv(1 << 16), b"")))
+"""
+
+
+def serve(ns, address, port):
+    server = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", SERVER, address, str(port)],
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    check_equal(server.stdout.readline(), b"listening\n")
+    return server
+
+
+def send(ns, address, port, data):
+    done = inside(ns, sys.executable, "-c", CLIENT, address, str(port), input=data, timeout=90)
+    check_equal(done.returncode, 0, done.stderr.decode())
+    return done.stdout
+
+
+def test_a_veth_is_the_guests(ct):
+    """Addresses, MTU, hardware address, routes; ping and TCP both ways; the host's side is put back."""
+    with namespaces(ct, "pod", "peer") as (pod, peer):
+        cable(pod, "eth0", peer, "gw0", "10.88.7.2", "10.88.7.1", mtu=1400)
+        ip("route", "add", "default", "via", "10.88.7.1", ns=pod)
+        ip("route", "add", "192.0.2.0/24", "via", "10.88.7.1", "src", "10.88.7.2", ns=pod)
+        ip("neighbor", "add", "10.88.7.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "permanent", ns=pod)
+        if IPV6:
+            ip("address", "add", "fd00:7::1/64", "dev", "gw0", "nodad", ns=peer)
+            ip("address", "add", "fd00:7::2/64", "dev", "eth0", "nodad", ns=pod)
+            ip("route", "add", "default", "via", "fd00:7::1", ns=pod)
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        try:
+            look_at_the_guest(ct, name, pod)
+            check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "10.88.7.1").code, 0, "ping out")
+            check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "10.88.7.2").returncode, 0, "ping in")
+            if IPV6:
+                check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "fd00:7::1").code, 0, "ping out, IPv6")
+                check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "fd00:7::2").returncode, 0, "ping in, IPv6")
+            tcp_out(ct, name, peer, "10.88.7.1")
+            tcp_in(ct, name, peer, "10.88.7.2")
+            check_equal(len(taps_and_filters(pod)[0]) if c.RUNTIME == "io.containerd.husk.v2" else 1, 1, "taps")
+        finally:
+            ct.remove(name)
+        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
+        check_in("10.88.7.2", ip("address", ns=pod))
+
+
+def look_at_the_guest(ct, name, pod):
+    link = ct.execute(name, "ip", "address", "show", "dev", "eth0", check=True).text
+    check_in("mtu 1400", link)
+    check_in("inet 10.88.7.2/24", link)
+    with open("/proc/self/comm"):  # the hardware address is the link's
+        mac = ip("-o", "link", "show", "dev", "eth0", ns=pod).split("link/ether ")[1].split()[0]
+    check_in(mac, link)
+    routes = ct.execute(name, "ip", "route", check=True).text
+    check_in("default via 10.88.7.1 dev eth0", routes)
+    check_in("192.0.2.0/24 via 10.88.7.1 dev eth0  src 10.88.7.2", routes)
+    check_in("10.88.7.0/24 dev eth0", routes)
+    check_in("10.88.7.77 dev eth0 lladdr 02:00:00:00:00:77", ct.execute(name, "ip", "neigh", check=True).text)
+    if IPV6:
+        check_in("inet6 fd00:7::2/64", link)
+        check("fd00:7::2/64 scope global tentative" not in link, link)
+        check_in("default via fd00:7::1 dev eth0", ct.execute(name, "ip", "-6", "route", check=True).text)
+
+
+def tcp_out(ct, name, peer, address):
+    data = os.urandom(1 << 20)
+    server = serve(peer, address, 7001)
+    ct.execute(name, "nc", address, "7001", stdin=data, check=True)
+    got = server.communicate(timeout=60)[0]
+    check(got == data, f"{len(got)} bytes of {len(data)} arrived")
+
+
+def tcp_in(ct, name, peer, address):
+    data = os.urandom(1 << 20)
+    server = ct.popen("task", "exec", "--exec-id", ct.new_id("srv"), name, "sh", "-c", "nc -l -p 7002 | sha256sum",
+                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    c.wait_for(lambda: ":7002 " in ct.execute(name, "netstat", "-ltn").text, 20, "the server listens")
+    send(peer, address, 7002, data)
+    want = subprocess.run(["sha256sum"], input=data, capture_output=True, check=True).stdout
+    check_equal(server.communicate(timeout=60)[0], want, "what arrived")
+
+
+def test_several_links(ct):
+    with namespaces(ct, "pod", "peer") as (pod, peer):
+        cable(pod, "eth0", peer, "gw0", "10.88.8.2", "10.88.8.1")
+        cable(pod, "net1", peer, "gw1", "10.88.9.2", "10.88.9.1", mtu=9000)
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        try:
+            check_in("mtu 9000", ct.execute(name, "ip", "link", "show", "dev", "net1", check=True).text)
+            for gateway in ("10.88.8.1", "10.88.9.1"):
+                check_equal(ct.execute(name, "ping", "-c", "1", "-W", "10", gateway).code, 0, f"ping {gateway}")
+            check_equal(ct.execute(name, "ping", "-s", "8000", "-c", "1", "-W", "10", "10.88.9.1").code, 0, "a long frame")
+        finally:
+            ct.remove(name)
+
+
+def test_filters_of_others_stay(ct):
+    """A namespace whose link has a qdisc and a filter of somebody else's."""
+    require_husk()
+    with namespaces(ct, "pod", "peer") as (pod, peer):
+        cable(pod, "eth0", peer, "gw0", "10.88.10.2", "10.88.10.1")
+        for args in (("qdisc", "add", "dev", "eth0", "clsact"),
+                     ("filter", "add", "dev", "eth0", "ingress", "pref", "5", "protocol", "ip", "u32", "match", "ip", "dport",
+                      "9", "0xffff", "action", "drop")):
+            subprocess.run(["tc", "-n", pod, *args], check=True)
+        done = ct.run_container("ping", "-c", "1", "-W", "10", "10.88.10.1", options=in_namespace(pod))
+        check_equal(done.code, 0, done.text + done.error)
+        left = subprocess.run(["tc", "-n", pod, "filter", "show", "dev", "eth0", "ingress"], capture_output=True,
+                              text=True, check=True).stdout
+        check_in("pref 5", left)
+        check("mirred" not in left, left)
+
+
+def test_host_network_is_refused(ct):
+    require_husk()
+    done = ct.run_container("true", options=("--with-ns", "network:/proc/1/ns/net"))
+    check(done.code != 0)
+    check_in("is the host's", done.error)
