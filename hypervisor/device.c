@@ -164,6 +164,8 @@ int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struc
 	if (hv->dead)
 		return err_set(e, ERR_UNAVAILABLE, "plug network interface '%s': %s", name,
 			       hv->why.text);
+	if (hv_check_nics(nic, 1, e) < 0)
+		return err_wrap(e, "plug network interface '%s'", name);
 	begin_call(hv);
 	r = hv->ops->plug_nic(hv, nic, d, ret, e);
 	r = plugged(hv, r, r == 0 ? *ret : NULL, e);

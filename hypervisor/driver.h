@@ -67,6 +67,9 @@ bool hv_died(struct hv *hv, const struct err *e) must_check;
 /* Until no fiber is in a call about a device any more; the driver has seen to it that they return. */
 void hv_wait_device_calls(struct hv *hv);
 
+/* Not more of them than a driver has room for, all together. */
+int hv_check_nics(const struct hv_nic *nics, size_t n, struct err *e) must_check;
+
 /* For hv_free(): what is still plugged in. */
 void hv_free_devices(struct hv *hv);
 

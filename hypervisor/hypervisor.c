@@ -75,15 +75,15 @@ void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
 	cond_wake_all(&hv->died);
 }
 
-static int check_nics(const struct hv_spec *spec, struct err *e)
+int hv_check_nics(const struct hv_nic *nics, size_t n, struct err *e)
 {
 	size_t fds = 0;
 
-	if (spec->n_nics > HV_NICS_MAX)
-		return err_set(e, ERR_EXHAUSTED, "%zu network interfaces, the limit is %d",
-			       spec->n_nics, HV_NICS_MAX);
-	for (size_t i = 0; i < spec->n_nics; i++)
-		fds += spec->nics[i].n_queues * (spec->nics[i].vhost_fds ? 2u : 1u);
+	if (n > HV_NICS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "%zu network interfaces, the limit is %d", n,
+			       HV_NICS_MAX);
+	for (size_t i = 0; i < n; i++)
+		fds += nics[i].n_queues * (nics[i].vhost_fds ? 2u : 1u);
 	if (fds > HV_NIC_FDS_MAX)
 		return err_set(e, ERR_EXHAUSTED,
 			       "%zu descriptors for the queues of network interfaces, the limit is "
@@ -148,7 +148,7 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 	const struct hv_ops *ops = hv_ops_find(spec->config->runtime.hypervisor_name, e);
 	struct hv *hv;
 
-	if (!ops || check_nics(spec, e) < 0)
+	if (!ops || hv_check_nics(spec->nics, spec->n_nics, e) < 0)
 		return -1;
 	hv = hv_new(ops, spec);
 	undo_push(&hv->teardown, "process records", remove_records, hv);

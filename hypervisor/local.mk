@@ -16,6 +16,7 @@ libhypervisor_a_SOURCES = \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
 	hypervisor/qemu/device.c hypervisor/qemu/device.h \
 	hypervisor/qemu/disk.c hypervisor/qemu/disk.h \
+	hypervisor/qemu/nic.c hypervisor/qemu/nic.h \
 	hypervisor/qemu/driver.c hypervisor/qemu/qemu.h \
 	hypervisor/qemu/qmp.c hypervisor/qemu/qmp.h \
 	hypervisor/qemu/qmp_message.c hypervisor/qemu/qmp_message.h \

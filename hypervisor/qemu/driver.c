@@ -22,6 +22,7 @@
 #include "hypervisor/qemu/args.h"
 #include "hypervisor/qemu/device.h"
 #include "hypervisor/qemu/disk.h"
+#include "hypervisor/qemu/nic.h"
 #include "hypervisor/qemu/vsock.h"
 #include "hypervisor/virtiofsd.h"
 
@@ -409,10 +410,11 @@ static int qemu_boot(struct hv *hv, struct undo *u, struct deadline d, struct er
 
 const struct hv_ops hv_qemu_ops = {
 	.name = "qemu",
-	.caps = HV_CAP_FS_SHARE | HV_CAP_DISK_HOTPLUG | HV_CAP_DISK_CONCAT,
+	.caps = HV_CAP_FS_SHARE | HV_CAP_DISK_HOTPLUG | HV_CAP_DISK_CONCAT | HV_CAP_NET_HOTPLUG,
 	.launch = qemu_launch,
 	.connect = qemu_connect,
 	.boot = qemu_boot,
 	.plug_disk = qemu_plug_disk,
-	.unplug = { [HV_DEVICE_DISK] = qemu_unplug },
+	.plug_nic = qemu_plug_nic,
+	.unplug = { [HV_DEVICE_DISK] = qemu_unplug, [HV_DEVICE_NIC] = qemu_unplug },
 };
