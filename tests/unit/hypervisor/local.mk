@@ -8,6 +8,8 @@ HYPERVISOR_TESTS = \
 	tests/unit/hypervisor/test_args \
 	tests/unit/hypervisor/test_confine \
 	tests/unit/hypervisor/test_console \
+	tests/unit/hypervisor/test_disk_parts \
+	tests/unit/hypervisor/test_hotplug \
 	tests/unit/hypervisor/test_qmp \
 	tests/unit/hypervisor/test_record \
 	tests/unit/hypervisor/test_start \
@@ -23,6 +25,11 @@ tests_unit_hypervisor_test_confine_SOURCES = tests/unit/hypervisor/test_confine.
 tests_unit_hypervisor_test_confine_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_console_SOURCES = tests/unit/hypervisor/test_console.c
 tests_unit_hypervisor_test_console_LDADD = $(hypervisor_test_libs)
+tests_unit_hypervisor_test_disk_parts_SOURCES = tests/unit/hypervisor/test_disk_parts.c
+tests_unit_hypervisor_test_disk_parts_LDADD = $(hypervisor_test_libs)
+tests_unit_hypervisor_test_hotplug_SOURCES = tests/unit/hypervisor/test_hotplug.c \
+	tests/unit/hypervisor/fake_qemu.c tests/unit/hypervisor/fake_qemu.h
+tests_unit_hypervisor_test_hotplug_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_qmp_SOURCES = tests/unit/hypervisor/test_qmp.c
 tests_unit_hypervisor_test_qmp_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_record_SOURCES = tests/unit/hypervisor/test_record.c

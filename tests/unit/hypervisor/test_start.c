@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "common/async/child.h"
@@ -329,6 +330,62 @@ static void test_death_of_virtiofsd(void **state)
 	fiber_main(die, &victim);
 }
 
+/* ---- Devices ---- */
+
+struct unplugging {
+	struct hv *hv;
+	struct hv_device *dev;
+};
+
+/* The monitor here tells of no events: only the end of the machine ends this. */
+static void unplug(void *arg)
+{
+	const struct unplugging *p = arg;
+	struct err e = ERR_INIT;
+
+	assert_ok(hv_unplug(p->hv, p->dev, DEADLINE_NEVER, &e), &e);
+}
+
+/* A machine that is stopped takes its devices along, and nobody waits for a guest. */
+static void stop_with_devices(void *arg)
+{
+	const struct hv_spec spec = {
+		.id = "t1", .config = &config, .run_dir = run_dir, .netns_fd = -1
+	};
+	struct hv_extent file = { .fd = memfd_create("disk", MFD_CLOEXEC), .name = "disk" };
+	const struct hv_disk disk = { .extents = &file, .n_extents = 1 };
+	struct unplugging waiting, kept;
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct err e = ERR_INIT;
+	int64_t begun;
+
+	(void)arg;
+	memset(&host, 0, sizeof(host));
+	host.daemon_socket = -1;
+	assert_int_equal(ftruncate(file.fd, 512), 0);
+	assert_ok(hv_start(&spec, deadline_in_ms(5000), &waiting.hv, &e), &e);
+	kept.hv = waiting.hv;
+	assert_ok(hv_plug_disk(kept.hv, &disk, deadline_in_ms(5000), &waiting.dev, &e), &e);
+	assert_ok(hv_plug_disk(kept.hv, &disk, deadline_in_ms(5000), &kept.dev, &e), &e);
+	fiber_group_start(&group, "unplug", unplug, &waiting);
+	fiber_yield();
+	begun = clock_now_ms();
+	hv_stop(kept.hv);
+	assert_true(clock_now_ms() - begun < 1000);
+	fiber_group_wait(&group);
+	unplug(&kept);
+	hv_free(kept.hv);
+	settle();
+	(void)close(file.fd);
+}
+
+static void test_stop_with_devices(void **state)
+{
+	(void)state;
+	config.hypervisor.transport = CONFIG_TRANSPORT_SERIAL;
+	fiber_main(stop_with_devices, NULL);
+}
+
 /* ---- What is wrong before anything is started ---- */
 
 struct outcome {
@@ -394,6 +451,8 @@ static int set_up(void **state)
 		.shared_fs = TEXT("virtio-fs"),
 		.virtio_fs_daemon = TEXT("/bin/sleep"),
 		.virtio_fs_cache = TEXT("auto"),
+		.block_device_driver = TEXT("virtio-blk"),
+		.block_device_aio = TEXT("threads"),
 		.entropy_source = TEXT("/dev/urandom"),
 		.seccompsandbox = TEXT(""),
 		.user = TEXT(""),
@@ -422,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_hybrid_vsock),
 		cmocka_unit_test(test_death_of_qemu),
 		cmocka_unit_test(test_death_of_virtiofsd),
+		cmocka_unit_test(test_stop_with_devices),
 		cmocka_unit_test(test_wrong_configuration),
 	};
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A QEMU for tests of its driver; see fake_qemu.h. */
+#include "tests/unit/hypervisor/fake_qemu.h"
+
+#include "tests/lib/test.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "common/async/io.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "hypervisor/qemu/args.h"
+#include "hypervisor/qemu/device.h"
+
+#define TEXT(s)  ((char *)(uintptr_t)(s))
+#define WRITE_MS 2000
+
+static void say(struct fake_qemu *f, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	/* The client may have gone. */
+	if (io_write(f->io, text, strlen(text), deadline_in_ms(WRITE_MS), &e) < 0)
+		return;
+}
+
+static int find(const struct fake_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->row[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static const char *add(struct fake_names *names, const char *name, const char *uses,
+		       const char *bus)
+{
+	if (find(names, name) >= 0)
+		return "Duplicate name";
+	for (size_t i = 0; *bus && i < names->n; i++)
+		if (strcmp(names->row[i].bus, bus) == 0)
+			return "slot is in use";
+	assert_true(names->n < FAKE_NAMES_MAX);
+	(void)snprintf(names->row[names->n].name, sizeof(names->row[0].name), "%s", name);
+	(void)snprintf(names->row[names->n].uses, sizeof(names->row[0].uses), "%s", uses);
+	(void)snprintf(names->row[names->n].bus, sizeof(names->row[0].bus), "%s", bus);
+	names->n++;
+	return NULL;
+}
+
+static const char *drop(struct fake_names *names, const char *name)
+{
+	int i = find(names, name);
+
+	if (i < 0)
+		return "not found";
+	names->row[i] = names->row[--names->n];
+	return NULL;
+}
+
+static const char *text(const struct json *v, const char *name)
+{
+	const char *s = json_string(json_get(v, name));
+
+	return s ? s : "";
+}
+
+static const char *add_device(struct fake_qemu *f, const struct json *v)
+{
+	const char *node = text(v, "drive");
+	char bus[FAKE_NAME_MAX];
+	uint64_t lun = 0;
+
+	(void)json_u64(json_get(v, "lun"), &lun);
+	(void)snprintf(bus, sizeof(bus), "%.8s%.12s:%u", text(v, "bus"), text(v, "devno"),
+		       (unsigned)lun);
+	if (*node && find(&f->nodes, node) < 0)
+		return "no such node";
+	return add(&f->devices, text(v, "id"), node, bus);
+}
+
+static void release(struct fake_qemu *f, const char *id)
+{
+	auto_free char *inner = json_object("s:path", "/machine/peripheral/x/virtio-backend", NULL);
+	auto_free char *child = json_object("s:event", "DEVICE_DELETED", "o:data", inner, NULL);
+	auto_free char *data = json_object("s:device", id, "s:path", "/machine/peripheral/x", NULL);
+	auto_free char *event = json_object("s:event",
+					    f->guest == GUEST_REFUSES ? "DEVICE_UNPLUG_GUEST_ERROR"
+								      : "DEVICE_DELETED",
+					    "o:data", data, NULL);
+	struct err e = ERR_INIT;
+
+	if (f->guest == GUEST_SLEEPS)
+		return;
+	if (f->guest == GUEST_RELEASES) {
+		say(f, child);
+		say(f, "\n");
+		/* Who takes the child's event for its own finds the node in use. */
+		assert_int_equal(fiber_sleep_ms(5, &e), 0);
+		(void)drop(&f->devices, id);
+	}
+	say(f, event);
+	say(f, "\n");
+}
+
+static const char *delete_node(struct fake_qemu *f, const char *node)
+{
+	for (size_t i = 0; i < f->devices.n; i++)
+		if (strcmp(f->devices.row[i].uses, node) == 0)
+			return "Node is in use";
+	return drop(&f->nodes, node);
+}
+
+/* What a command is about: an id, a node's name or the number of a set. */
+static void name_of(const struct json *v, char name[static FAKE_NAME_MAX])
+{
+	uint64_t set;
+
+	if (json_u64(json_get(v, "fdset-id"), &set))
+		(void)snprintf(name, FAKE_NAME_MAX, "%u", (unsigned)set);
+	else
+		(void)snprintf(name, FAKE_NAME_MAX, "%s%s", text(v, "node-name"), text(v, "id"));
+}
+
+/* NULL, or why not. */
+static const char *obey(struct fake_qemu *f, const char *command, const struct json *v,
+			const char *name)
+{
+	if (strcmp(command, "add-fd") == 0)
+		return add(&f->sets, name, "", "");
+	if (strcmp(command, "remove-fd") == 0)
+		return drop(&f->sets, name);
+	if (strcmp(command, "blockdev-add") == 0)
+		return add(&f->nodes, name, "", "");
+	if (strcmp(command, "blockdev-del") == 0)
+		return delete_node(f, name);
+	if (strcmp(command, "device_add") == 0)
+		return add_device(f, v);
+	if (strcmp(command, "device_del") == 0)
+		return find(&f->devices, name) < 0 ? "no such device" : NULL;
+	return "no such command";
+}
+
+static void answer(struct fake_qemu *f, const struct json *v)
+{
+	const char *command = text(v, "execute");
+	const struct json *arguments = json_get(v, "arguments");
+	char name[FAKE_NAME_MAX], why[64] = "";
+	bool deletes = strcmp(command, "device_del") == 0;
+	uint64_t id = 0;
+
+	(void)json_u64(json_get(v, "id"), &id);
+	name_of(arguments, name);
+	f->asked++;
+	if (f->asked >= f->refuse_from && f->asked <= f->refuse_to)
+		(void)snprintf(why, sizeof(why), "refused %d", f->asked);
+	else
+		(void)snprintf(why, sizeof(why), "%s", obey(f, command, arguments, name) ?: "");
+	buf_addf(&f->log, "%s%s %s; ", *why ? "!" : "", command, name);
+	if (!f->silent || strcmp(f->silent, command) != 0) {
+		auto_free char *line =
+			*why ? xasprintf(
+				       "{\"error\":{\"class\":\"%s\",\"desc\":\"%s\"},\"id\":%u}\n",
+				       strcmp(why, "no such device") == 0 ? "DeviceNotFound"
+									  : "GenericError",
+				       why, (unsigned)id)
+			     : xasprintf("{\"return\":{},\"id\":%u}\n", (unsigned)id);
+
+		say(f, line);
+	}
+	if (deletes && !*why)
+		release(f, name);
+}
+
+static void serve(void *arg)
+{
+	struct fake_qemu *f = arg;
+	struct err e = ERR_INIT;
+	char *newline;
+
+	for (;;) {
+		ssize_t n = io_read(f->io, buf_reserve(&f->in, 4096), 4096, DEADLINE_NEVER, &e);
+
+		if (n <= 0)
+			return;
+		f->in.len += (size_t)n;
+		while (f->in.len > 0 && (newline = memchr(f->in.data, '\n', f->in.len))) {
+			size_t len = (size_t)(newline - f->in.data);
+			auto_json struct json *v = NULL;
+
+			assert_ok(json_parse(f->in.data, len, &v, &e), &e);
+			buf_drop_front(&f->in, len + 1);
+			answer(f, v);
+		}
+	}
+}
+
+void fake_qemu_start(struct fake_qemu *f, const char *machine_type, const char *disk_driver)
+{
+	struct err e = ERR_INIT;
+	int fds[2];
+
+	memset(f, 0, sizeof(*f));
+	f->config.hypervisor.machine_type = TEXT(machine_type);
+	f->config.hypervisor.block_device_driver = TEXT(disk_driver);
+	f->config.hypervisor.block_device_aio = TEXT("threads");
+	f->config.hypervisor.queue_size = 128;
+	f->config.hypervisor.num_queues = 1;
+	f->hv.ops = &hv_qemu_ops;
+	f->hv.spec.config = &f->config;
+	f->hv.driver = &f->qemu;
+	f->qemu.hv = &f->hv;
+	slots_init(&f->qemu.slots, qemu_has_channels(&f->config) ? SLOT_CHANNEL : SLOT_PORT);
+	slots_init(&f->qemu.units, SLOT_UNIT);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	f->io = io_consume(fds[0], &e);
+	assert_non_null(f->io);
+	f->qemu.qmp = qmp_new_consume(fds[1], &e);
+	assert_non_null(f->qemu.qmp);
+	qemu_watch_devices(&f->qemu);
+	fiber_group_start(&f->peer, "fake QEMU", serve, f);
+}
+
+void fake_qemu_log_clear(struct fake_qemu *f)
+{
+	f->log.len = 0;
+	buf_addf(&f->log, "%s", "");
+	f->asked = 0;
+}
+
+void fake_qemu_close(struct fake_qemu *f)
+{
+	io_shutdown(f->io);
+	fiber_group_wait(&f->peer);
+}
+
+void fake_qemu_stop(struct fake_qemu *f)
+{
+	qmp_shutdown(f->qemu.qmp);
+	hv_wait_device_calls(&f->hv);
+	hv_free_devices(&f->hv);
+	fake_qemu_close(f);
+	qmp_free(f->qemu.qmp);
+	io_free(f->io);
+	buf_done(&f->in);
+	buf_done(&f->log);
+}
