@@ -9,12 +9,14 @@
  *   virtio_scsi: /lib/modules/…/sd_mod.ko /lib/modules/…/scsi_mod.ko …
  *
  * One fiber for each: it waits until what its module needs is loaded, then has a worker load it, so
- * that what can be loaded side by side is.
+ * that what can be loaded side by side is. With one processor nothing can: then they are loaded in the
+ * order of the list, in which needs come first, without the cost of threads.
  */
 #include "agent/modules.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -111,9 +113,22 @@ static void list_add_lines(struct module_list *list, char *text, const char *nam
 	}
 }
 
+static bool have_one_processor(void)
+{
+	cpu_set_t mine;
+
+	return sched_getaffinity(0, sizeof(mine), &mine) == 0 && CPU_COUNT(&mine) == 1;
+}
+
 static void list_load(struct module_list *list)
 {
 	struct fiber_group loaders = FIBER_GROUP_INIT;
+
+	if (have_one_processor()) {
+		for (size_t i = 0; i < list->n; i++)
+			load_now(&list->module[i]);
+		return;
+	}
 
 	for (size_t i = 0; i < list->n; i++)
 		fiber_group_start(&loaders, "module loader", load_in_turn, &list->module[i]);

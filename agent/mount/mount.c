@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mounting in the guest's own tree, on the worker pool; see mount.h. */
+/* Mounting in the guest's own tree, on the worker pool where it can take a while; see mount.h. */
 #include "agent/mount/mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "common/async/work.h"
 #include "common/base/mem.h"
@@ -47,12 +49,26 @@ static void mount_now(void *arg)
 		(void)umount2(w->target, MNT_DETACH);
 }
 
+/*
+ * Is there nothing to wait for? Memory and what is in the tree already; and the share, whose daemon
+ * answers or takes the machine along. The first container of most sandboxes takes no other mounts, and
+ * a pool that is not used has no threads to start.
+ */
+static bool mounts_at_once(const char *fstype, const struct mount_options *o)
+{
+	return (o->flags & MS_BIND) || strcmp(fstype, "tmpfs") == 0 ||
+	       strcmp(fstype, "virtiofs") == 0;
+}
+
 int mount_at(const char *source, const char *target, const char *fstype,
 	     const struct mount_options *o, struct err *e)
 {
 	struct mount_work w = { .source = source, .target = target, .fstype = fstype, .o = o };
 
-	work_run(mount_now, &w);
+	if (mounts_at_once(fstype, o))
+		mount_now(&w);
+	else
+		work_run(mount_now, &w);
 	if (w.failed)
 		return err_sys(e, w.sys, "%s '%s' at '%s' (%s)", w.failed, source, target,
 			       o->flags & MS_BIND ? "bind" : fstype);
@@ -91,11 +107,23 @@ static void unmount_now(void *arg)
 		w->sys = errno;
 }
 
+/* Nothing that a disk would have to be waited for. */
+static bool unmounts_at_once(const char *target)
+{
+	struct statfs fs;
+
+	return statfs(target, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == FUSE_SUPER_MAGIC);
+}
+
 int mount_remove(const char *target, struct err *e)
 {
 	struct unmount_work w = { .target = target };
 
-	work_run(unmount_now, &w);
+	if (unmounts_at_once(target))
+		unmount_now(&w);
+	else
+		work_run(unmount_now, &w);
 	return w.sys ? err_sys(e, w.sys, "unmount '%s'", target) : 0;
 }
 

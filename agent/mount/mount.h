@@ -10,7 +10,7 @@
  * Mounts in the guest's own tree: storages, bundles, what PID 1 needs. All paths are the guest's
  * and trusted; what lies inside a container's root is mounted by `husk-agent stage` instead.
  *
- * Each call runs on the worker pool, so a fiber waits and the others go on.
+ * What can take a while runs on the worker pool, so a fiber waits and the others go on.
  */
 
 /*
