@@ -254,12 +254,16 @@ char **qemu_args(const struct qemu_choices *q, const struct config *c)
  * Things not to look for (keyboard, other ways to reboot), not to measure (timer routing, crypto
  * self-tests) and not to wait for (a panic ends the machine, with -no-reboot, at once). Of the PCIe
  * ports only hot-plug is wanted, and that comes through ACPI: no services of their own
- * (pcie_ports=compat), which cost some 25 ms a port under emulation.
+ * (pcie_ports=compat), which cost some 25 ms a port under emulation. Of Debian's security modules those
+ * that do something without a policy of their own, which a guest has not got. And no names for the
+ * numbers in the formats of trace events: looking them all up is a twelfth of a boot.
  */
 static const char kernel_base[] =
 	"console=ttyS0 panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp "
 	"rcupdate.rcu_expedited=1 i8042.direct=1 i8042.dumbkbd=1 i8042.nopnp=1 i8042.noaux=1 "
-	"pcie_ports=compat cryptomgr.notests net.ifnames=0 selinux=0";
+	"pcie_ports=compat cryptomgr.notests net.ifnames=0 "
+	"lsm=landlock,lockdown,yama,loadpin,safesetid,integrity,bpf "
+	"initcall_blacklist=trace_eval_init";
 
 /* Where the agent listens, as transport_parse() reads it in the guest. */
 static void add_server_address(struct buf *line, const struct qemu_choices *q)
