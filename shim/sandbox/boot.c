@@ -186,9 +186,12 @@ static int create_sandbox(struct sandbox *s, const struct oci_spec *spec, struct
 				message_text("nodev"), message_text("mode=1777"), size };
 	Grpc__Storage share, shm;
 	Grpc__Storage *storages[2];
+	auto_strv char **dns = sandbox_dns(spec);
 	Grpc__CreateSandboxRequest req;
 
 	grpc__create_sandbox_request__init(&req);
+	req.dns = dns;
+	req.n_dns = strv_len((const char *const *)dns);
 	req.storages = storages;
 	req.sandbox_id = s->id;
 	if (spec->hostname)

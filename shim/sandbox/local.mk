@@ -7,6 +7,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/directory.c shim/sandbox/directory.h \
 	shim/sandbox/hooks.c shim/sandbox/hooks.h \
 	shim/sandbox/host_cgroup.c shim/sandbox/host_cgroup.h \
+	shim/sandbox/network.c \
 	shim/sandbox/sandbox.h \
 	shim/sandbox/size.c shim/sandbox/size.h \
 	shim/sandbox/spec_guest.c shim/sandbox/spec_guest.h \

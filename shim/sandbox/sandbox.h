@@ -45,6 +45,12 @@ bool sandbox_alive(const struct sandbox *s);
 pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
 struct agent *sandbox_agent(struct sandbox *s); /* borrowed, until sandbox_free() */
 
+/*
+ * Give the guest the links that came into the network namespace since it was started: some wire a
+ * pod between Create and Start.
+ */
+int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e) must_check;
+
 /* One of containerd's mounts of a root file system (containerd.types.Mount). */
 struct rootfs_mount {
 	const char *type, *source, *target;

@@ -50,6 +50,9 @@ void sandbox_set_dead(struct sandbox *s, const struct err *why);
 /* min(d, now + what the configuration gives a call to the agent) */
 struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadline d);
 
+/* The lines of the file that is mounted over /etc/resolv.conf, for strv_free(); NULL: none. */
+char **sandbox_dns(const struct oci_spec *spec) must_check;
+
 /* A call to the agent failed: if the VM is dead, say that and its reason instead. Returns -1. */
 int sandbox_explain(const struct sandbox *s, struct err *e);
 

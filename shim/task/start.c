@@ -11,6 +11,8 @@ static int start_init(struct process *p, struct agent *agent, struct deadline d,
 {
 	struct container *c = p->container;
 
+	if (container_owns_sandbox(c) && sandbox_update_network(c->service->sandbox, d, e) < 0)
+		return -1;
 	if (c->is_sandbox)
 		return 0; /* the machine runs */
 	if (agent_start_container(agent, c->id, d, e) < 0)

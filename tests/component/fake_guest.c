@@ -198,6 +198,14 @@ struct agent *sandbox_agent(struct sandbox *s)
 	return &agent;
 }
 
+int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e)
+{
+	(void)s;
+	(void)d;
+	(void)e;
+	return 0;
+}
+
 int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
 			     struct sandbox_container **ret, struct err *e)
 {

@@ -3,6 +3,7 @@
 the guest, with traffic in both directions. Everything is in namespaces of the test's own."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -170,6 +171,48 @@ def test_several_links(ct):
             ct.remove(name)
 
 
+CNI_PLUGINS = ("/opt/cni/bin", "/usr/lib/cni")
+
+
+def cni_client(ct, host):
+    """A command that runs ctr where CNI has its own configuration and a network namespace to be the host's."""
+    plugins = next((path for path in CNI_PLUGINS if os.path.exists(f"{path}/bridge")), None)
+    if not plugins:
+        raise Skip("no CNI plugins (Debian: containernetworking-plugins)")
+    files = f"{ct.run}/{ct.new_id('cni')}"
+    os.makedirs(f"{files}/etc/cni/net.d")
+    os.makedirs(f"{files}/work")
+    with open(f"{files}/etc/cni/net.d/10-test.conflist", "w") as file:
+        json.dump({"cniVersion": "0.4.0", "name": host, "plugins": [{
+            "type": "bridge", "bridge": "cni-test", "isGateway": True, "mtu": 1420,
+            "ipam": {"type": "host-local", "dataDir": f"{files}/ipam",
+                     "ranges": [[{"subnet": "10.88.20.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}, file)
+    script = (f"mount --bind {plugins} /mnt && mount -t tmpfs none /opt && mkdir -p /opt/cni/bin && mount --move /mnt /opt/cni/bin"
+              f" && mount -t overlay -o lowerdir=/etc,upperdir={files}/etc,workdir={files}/work none /etc && exec \"$@\"")
+    return ["ip", "netns", "exec", host, "unshare", "-m", "sh", "-c", script, "sh", f"{ct.binaries}/ctr", "-a", ct.address]
+
+
+def test_ctr_run_with_cni(ct):
+    """CNI is called between Create and Start: the link comes to a guest that runs."""
+    with namespaces(ct, "host") as (host,):
+        ctr = cni_client(ct, host)
+        name = ct.new_id("cni")
+        script = "ip address show dev eth0; ip route; ping -c 2 -W 10 10.88.20.1 && nc 10.88.20.1 7003 </etc/passwd"
+        ip("link", "add", "cni-test", "type", "bridge", ns=host)
+        ip("address", "add", "10.88.20.1/24", "dev", "cni-test", ns=host)
+        server = serve(host, "10.88.20.1", 7003)
+        done = subprocess.run([*ctr, "run", "--rm", "--cni", "--runtime", c.RUNTIME, c.IMAGE, name, "sh", "-c", script],
+                              capture_output=True, text=True, timeout=180, check=False)
+        if done.returncode:
+            server.kill()
+        check_equal(done.returncode, 0, done.stdout + done.stderr)
+        check_in("inet 10.88.20.", done.stdout)
+        check_in("mtu 1420", done.stdout)
+        check_in("default via 10.88.20.1 dev eth0", done.stdout)
+        check_in("2 packets received", done.stdout)
+        check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
+
+
 def test_filters_of_others_stay(ct):
     """A namespace whose link has a qdisc and a filter of somebody else's."""
     require_husk()
@@ -177,7 +220,7 @@ def test_filters_of_others_stay(ct):
         cable(pod, "eth0", peer, "gw0", "10.88.10.2", "10.88.10.1")
         for args in (("qdisc", "add", "dev", "eth0", "clsact"),
                      ("filter", "add", "dev", "eth0", "ingress", "pref", "5", "protocol", "ip", "u32", "match", "ip", "dport",
-                      "9", "0xffff", "action", "drop")):
+                      "9", "0xffff", "flowid", ":1")):
             subprocess.run(["tc", "-n", pod, *args], check=True)
         done = ct.run_container("ping", "-c", "1", "-W", "10", "10.88.10.1", options=in_namespace(pod))
         check_equal(done.code, 0, done.text + done.error)
@@ -189,6 +232,6 @@ def test_filters_of_others_stay(ct):
 
 def test_host_network_is_refused(ct):
     require_husk()
-    done = ct.run_container("true", options=("--with-ns", "network:/proc/1/ns/net"))
+    done = ct.run_container("true", options=("--with-ns", f"network:/proc/{ct.process.pid}/ns/net"))
     check(done.code != 0)
     check_in("is the host's", done.error)

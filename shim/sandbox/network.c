@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the guest is told of its network: interfaces that came late, the resolver's file. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "shim/sandbox/state.h"
+
+#define RESOLV_CONF     "/etc/resolv.conf"
+#define RESOLV_CONF_MAX (64u << 10) /* bytes */
+#define DNS_LINES_MAX   64          /* that an agent takes */
+
+int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e)
+{
+	if (!sandbox_alive(s))
+		return 0; /* whoever starts something in it is told so */
+	if (network_update(s->network, s->hv, s->agent, sandbox_request_deadline(s, d), e) == 0)
+		return 0;
+	return sandbox_explain(s, e);
+}
+
+char **sandbox_dns(const struct oci_spec *spec)
+{
+	auto_free char *text = NULL;
+	const char *source = NULL;
+	struct err e = ERR_INIT;
+	char **lines = NULL;
+	char *next;
+
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (strcmp(spec->mounts[i].destination, RESOLV_CONF) == 0)
+			source = spec->mounts[i].source;
+	if (!source)
+		return NULL;
+	if (file_read(AT_FDCWD, source, RESOLV_CONF_MAX, &text, NULL, &e) < 0) {
+		log_warn("the guest has no name servers: %s", e.text);
+		return NULL;
+	}
+	next = text;
+	for (char *line;
+	     (line = strsep(&next, "\n")) && strv_len((const char *const *)lines) < DNS_LINES_MAX;)
+		if (*line != '\0')
+			strv_add(&lines, line);
+	return lines;
+}
