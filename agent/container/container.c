@@ -178,6 +178,7 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 		.n_namespaces = c->n_ns,
 		.pidns_fd = &c->pid_ns,
 		.rootfs = "",
+		.share = "",
 		.cgroup_path = c->cgroup ? cgroup_path(c->cgroup) : "",
 		.pipe_size = c->sandbox->options->pipe_size,
 		.on_exit = container_on_exit,

@@ -25,6 +25,7 @@
 #define ARGUMENTS_MAX 16384u /* words, of arguments and of the environment */
 
 #define CGROUP_REMOVE_MS 10000
+#define SHARE_DIR        "shared" /* below the run directory */
 
 /* Which part of a pod the host makes (agent-protocol.md 3.5). */
 #define CONTAINER_TYPE_KEY "io.katacontainers.pkg.oci.container_type"
@@ -174,24 +175,40 @@ static int share_rootfs(const struct container *c, const Grpc__Linux *linux_spec
 	return 0;
 }
 
+/* Where the host's share is, and others below it: what is in it may be written by containers. */
+static char *share_dir(const struct container *c)
+{
+	return path_join(c->sandbox->options->run_dir, SHARE_DIR);
+}
+
 /* A storage may have mounted it; otherwise Root.Path says where it is. */
 static int mount_rootfs(struct container *c, const Grpc__Root *root, struct err *e)
 {
 	const struct mount_options bind = { .flags = MS_BIND };
+	auto_free char *share = share_dir(c);
+	auto_close int fd = -1;
+	char fd_name[FD_PATH_MAX];
 	bool mounted;
 
 	if (mount_find(c->rootfs, &mounted, NULL, e) < 0)
 		return -1;
 	if (mounted)
 		return 0;
-	if (root->path[0] != '/')
-		return err_set(e, ERR_INVALID, "root path '%s' is no absolute path", root->path);
+	if (!path_is_clean(root->path))
+		return err_set(e, ERR_INVALID, "root path '%s' is no absolute path without '..'",
+			       root->path);
 	if (path_mkdirs(c->rootfs, 0755, e) < 0)
 		return -1;
 	if (strcmp(root->path, c->rootfs) == 0)
 		return 0;
+	/* Not a link: an image would choose what of the guest is its root. */
+	fd = path_open_guarded(share, root->path, O_DIRECTORY | O_NOFOLLOW, e);
+	if (fd < 0)
+		return err_wrap(e, "root file system");
 	undo_push(&c->teardown, "root file system", undo_rootfs, c);
-	return mount_at(root->path, c->rootfs, "bind", &bind, e);
+	if (mount_at(fd_path(fd, fd_name), c->rootfs, "bind", &bind, e) < 0)
+		return err_wrap(e, "root file system '%s'", root->path);
+	return 0;
 }
 
 static void undo_cgroup(void *arg)
@@ -258,6 +275,7 @@ static int run_prestart(void *arg, pid_t pid, struct deadline d, struct err *e)
 static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
 		       struct deadline d, struct err *e)
 {
+	auto_free char *share = share_dir(c);
 	Grpc__Spec *spec = req->oci;
 	struct process_params params = {
 		.container_id = c->id,
@@ -265,6 +283,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.spec = spec,
 		.process = spec->process,
 		.rootfs = c->rootfs,
+		.share = share,
 		.no_pivot = c->sandbox->no_pivot,
 		.pipe_size = c->sandbox->options->pipe_size,
 		.prestart = run_prestart,

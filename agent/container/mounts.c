@@ -113,14 +113,18 @@ static int clone_source(const struct stage *s, const Grpc__Mount *m, struct deta
 {
 	static const struct mount_attrs slave = { .propagation = MS_SLAVE,
 						  .propagation_below = true };
+	auto_close int source = -1;
 	bool needs_procfs;
 	struct statfs fs;
 
 	if (!mounts_bind_allowed(m->destination, &needs_procfs))
 		return err_set(e, ERR_DENIED, "nothing may be mounted there");
-	d->fd = detached_clone(AT_FDCWD, m->source, d->attrs.bind_below, e);
-	if (d->fd < 0)
+	source = path_open_guarded(s->req->share, m->source, 0, e);
+	if (source < 0)
 		return -1;
+	d->fd = detached_clone(source, "", d->attrs.bind_below, e);
+	if (d->fd < 0)
+		return err_wrap(e, "'%s'", m->source);
 	if (needs_procfs && (fstatfs(d->fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC))
 		return err_set(e, ERR_DENIED, "only a procfs may be mounted there");
 	if (d->attrs.idmap && map_owners(s, d, e) < 0)

@@ -141,6 +141,7 @@ static int make_request(const struct process_params *params, int *ret_fd, struct
 	request.n_namespaces = params->n_namespaces;
 	request.namespaces = ns_list;
 	request.rootfs = (char *)(uintptr_t)params->rootfs;
+	request.share = (char *)(uintptr_t)params->share;
 	request.no_pivot = params->no_pivot;
 	request.cgroup = (char *)(uintptr_t)params->cgroup_path;
 	request.terminal = params->process->terminal;

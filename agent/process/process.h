@@ -58,6 +58,7 @@ struct process_params {
 	const int *pidns_fd;  /* to be a member of; NULL: a new pid namespace */
 	const int *cgroup_fd; /* to start in; NULL: the agent's */
 	const char *rootfs, *cgroup_path;
+	const char *share; /* the host's; "" for an exec */
 	bool no_pivot;
 	uint32_t pipe_size;
 

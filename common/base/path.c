@@ -43,6 +43,39 @@ int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, stru
 	return fd;
 }
 
+/* What follows `root` in `path`; NULL: it is not in there. Borrowed from `path`. */
+static const char *rest_below(const char *root, const char *path)
+{
+	for (;;) {
+		size_t len;
+
+		root += strspn(root, "/");
+		path += strspn(path, "/");
+		len = strcspn(root, "/");
+		if (len == 0)
+			return path;
+		if (strncmp(root, path, len) != 0 || (path[len] != '\0' && path[len] != '/'))
+			return NULL;
+		root += len;
+		path += len;
+	}
+}
+
+int path_open_guarded(const char *root, const char *path, int flags, struct err *e)
+{
+	const char *rest = root[0] ? rest_below(root, path) : NULL;
+	auto_close int rootfd = -1;
+	int fd;
+
+	if (rest) {
+		rootfd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = rootfd < 0 ? -1 : open_in_root(rootfd, rest, flags | O_PATH, 0);
+	} else {
+		fd = open(path, flags | O_PATH | O_CLOEXEC);
+	}
+	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+}
+
 /*
  * Where the dangling symlink `name` in `dir` points: a path from the root, for free(). `prefix` is how
  * we got there, so a relative target is resolved behind what precedes the name in it. NULL with errno.

@@ -20,6 +20,12 @@ int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, stru
 	must_check;
 
 /*
+ * O_PATH of an absolute path of the guest, with `flags`. What lies in `root`, a share that others write into,
+ * is resolved beneath it as above; everything else as it is. An empty root: there is none.
+ */
+int path_open_guarded(const char *root, const char *path, int flags, struct err *e) must_check;
+
+/*
  * mkdir -p inside rootfd; where a symlink leads to nothing, what it leads to (inside rootfd) is made.
  * Returns an O_PATH descriptor of the last directory.
  */

@@ -123,7 +123,7 @@ static void names_a_missing_source(void **state)
 	(void)state;
 	stage_run_mount(&run, "/run", "bind", "/no/such/source", "bind");
 	stage_run_shell(&run, "true");
-	assert_refused("prepare mounts", "/run: open_tree '/no/such/source': No such file");
+	assert_refused("prepare mounts", "/run: open '/no/such/source': No such file");
 }
 
 static void masks_and_protects(void **state)

@@ -19,6 +19,7 @@ import containers  # noqa: E402
 import devices  # noqa: E402
 import endurance  # noqa: E402
 import guest  # noqa: E402
+import hostile  # noqa: E402
 import hotplug  # noqa: E402
 import layers  # noqa: E402
 import runtime_spec  # noqa: E402
@@ -52,7 +53,7 @@ def main():
     options = parser.parse_args()
 
     report = Report("guest")
-    modules = (containers, services, compat, runtime_spec, conformance, endurance)
+    modules = (containers, hostile, services, compat, runtime_spec, conformance, endurance)
     if any(report.wants(vars(module)) for module in modules):
         machine = guest.Guest(os.path.abspath(options.build), options.transport)
         machine.cycles = machine.processes = options.cycles

@@ -151,6 +151,50 @@ static void test_magic_links_are_refused(void **state)
 	(void)close(proc);
 }
 
+/* What a path into a share leads to is in the share; others are the guest's own. */
+static void test_guarded(void **state)
+{
+	auto_free char *share = path_join(outside, "root");
+	static const struct {
+		const char *below;
+		bool there;
+	} rows[] = {
+		{ "", true },           { "/", true },
+		{ "/sub", true },       { "//sub/", true },
+		{ "/up/sub", true },    { "/slash", true },
+		{ "/slash/sub", true }, { "/../sub", true },
+		{ "/absolute", false }, { "/up/root/sub", false },
+		{ "/dangling", false }, { "/loop", false },
+	};
+	struct err e = ERR_INIT;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdirat(root, "sub", 0755), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_free char *path = xasprintf("%s%s", share, rows[i].below);
+
+		e = ERR_INIT;
+		fd = path_open_guarded(share, path, O_DIRECTORY, &e);
+		if ((fd >= 0) != rows[i].there)
+			fail_msg("%s: %s", path, fd >= 0 ? "is there" : e.text);
+		if (fd >= 0)
+			(void)close(fd);
+		else
+			assert_non_null(strstr(e.text, path));
+	}
+	/* Beside the share, and where there is none, links are followed as ever. */
+	for (int guarded = 0; guarded < 2; guarded++) {
+		auto_free char *other = path_join(outside, "root-of-another");
+		auto_free char *path = path_join(share, "absolute");
+
+		e = ERR_INIT;
+		fd = path_open_guarded(guarded ? other : "", path, O_DIRECTORY, &e);
+		assert_ok(fd, &e);
+		(void)close(fd);
+	}
+}
+
 static void test_remove_tree(void **state)
 {
 	struct err e = ERR_INIT;
@@ -202,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_dangling_links_stay_inside),
 		cmocka_unit_test(test_traps_are_errors),
 		cmocka_unit_test(test_magic_links_are_refused),
+		cmocka_unit_test(test_guarded),
 		cmocka_unit_test(test_remove_tree),
 		cmocka_unit_test(test_words),
 	};
