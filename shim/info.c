@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `-info`: what this runtime is and can do (containerd-shim.md 1.12). containerd's options on standard
- * input change nothing about it and are not read.
+ * input are not read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,20 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
+#include "config/config.h"
 #include "containerd_types.pb-c.h"
 #include "proto/any.h"
 #include "shim/command.h"
 
 #define FEATURES_TYPE "types.containerd.io/opencontainers/runtime-spec/1/features/Features"
+
+/*
+ * Mounts that containerd (2.2 and later) hands over as they are instead of mounting them itself. One
+ * entry that is missing makes it mount everything before, so that parts of this have no effect
+ * (containerd-shim.md 5.2).
+ */
+#define ALLOW_MOUNTS     "containerd.io/runtime-allow-mounts"
+#define ALLOW_MOUNT_LIST "erofs,format/*,mkdir/*,mkfs/*"
 
 /* The OCI features document (features.md of the runtime specification), for free(). */
 static char *features_json(void)
@@ -35,8 +44,20 @@ static char *features_json(void)
 			   mount_options, "o:linux", linux_json, NULL);
 }
 
+/* What the configuration is wrong about is said when a container starts. */
+static bool takes_disks(void)
+{
+	auto_config struct config *config = NULL;
+	struct err e = ERR_INIT;
+
+	return config_load(NULL, &config, &e) < 0 || !config->hypervisor.disable_block_device_use;
+}
+
 int command_info(struct err *e)
 {
+	Containerd__Types__RuntimeInfo__AnnotationsEntry allow, *annotations[] = { &allow };
+	auto_free char *key = xstrdup(ALLOW_MOUNTS);
+	auto_free char *list = xstrdup(ALLOW_MOUNT_LIST);
 	auto_free char *features = features_json();
 	Containerd__Types__RuntimeVersion version;
 	Containerd__Types__RuntimeInfo info;
@@ -50,6 +71,11 @@ int command_info(struct err *e)
 	containerd__types__runtime_info__init(&info);
 	info.name = name;
 	info.version = &version;
+	containerd__types__runtime_info__annotations_entry__init(&allow);
+	allow.key = key;
+	allow.value = list;
+	info.annotations = annotations;
+	info.n_annotations = takes_disks() ? 1 : 0;
 	info.features = any_new(FEATURES_TYPE, features, strlen(features));
 
 	len = containerd__types__runtime_info__get_packed_size(&info);

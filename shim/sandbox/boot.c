@@ -78,6 +78,7 @@ static void undo_hv(void *arg)
 {
 	struct sandbox *s = arg;
 
+	s->disks.hv = NULL; /* they end with it */
 	hv_free(take_ptr(s->hv));
 }
 
@@ -103,6 +104,7 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 		return -1;
 	network_handed_over(s->network);
 	s->vmm_pid = hv_pid(s->hv);
+	s->disks.hv = s->hv;
 	undo_push(&s->teardown, "VM", undo_hv, s);
 	sandbox_watch(s);
 	return 0;

@@ -4,6 +4,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/boot.c \
 	shim/sandbox/clean_up.c shim/sandbox/clean_up.h \
 	shim/sandbox/container.c \
+	shim/sandbox/container_files.c shim/sandbox/container_files.h \
 	shim/sandbox/directory.c shim/sandbox/directory.h \
 	shim/sandbox/hooks.c shim/sandbox/hooks.h \
 	shim/sandbox/host_cgroup.c shim/sandbox/host_cgroup.h \
@@ -18,4 +19,4 @@ libshimsandbox_a_SOURCES = \
 # What a program that runs sandboxes links, before libhypervisor.a, the
 # libraries of common/ and $(NL_LIBS).
 SHIM_SANDBOX_LIBS = libshimsandbox.a libshimio.a libshimstorage.a libshimnet.a libshimagent.a \
-	libnetlink.a
+	libnetlink.a libverity.a

@@ -261,6 +261,7 @@ int spec_guest(const struct oci_spec *s, const struct spec_guest_params *p, Grpc
 		return err_set(e, ERR_INTERNAL, "mounts were lost in translation");
 	}
 	text_replace(&spec->root->path, p->rootfs);
+	spec->root->readonly = spec->root->readonly || p->read_only;
 	text_clear(&spec->process->selinuxlabel); /* the guest has no SELinux policy loaded */
 	rewrite_hooks(spec->hooks);
 	rewrite_mounts(spec, p->volumes);

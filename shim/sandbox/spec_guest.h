@@ -15,6 +15,7 @@ struct spec_guest_params {
 	const struct volume *volumes; /* one for each mount of the spec */
 	const char *const *sysctls;   /* "key=value", beside the spec's own; NULL: none */
 	bool drop_seccomp;            /* disable_guest_seccomp */
+	bool read_only;               /* the root file system, whatever the spec says */
 };
 
 /*

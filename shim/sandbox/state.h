@@ -7,6 +7,7 @@
 #include "shim/net/network.h"
 #include "shim/sandbox/directory.h"
 #include "shim/sandbox/sandbox.h"
+#include "shim/storage/disks.h"
 #include "shim/storage/share.h"
 
 /* What the files of this directory share; for the others there is sandbox.h. */
@@ -32,6 +33,7 @@ struct sandbox {
 	struct share share;      /* mounts NULL where shared_fs is "none" */
 	struct network *network; /* owned by teardown */
 	struct hv *hv;
+	struct disks disks; /* plugged into it */
 	struct agent *agent;
 	pid_t vmm_pid; /* reported also after its death */
 

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libshimstorage.a
 libshimstorage_a_SOURCES = \
+	shim/storage/disk_file.c shim/storage/disk_file.h \
+	shim/storage/disks.c shim/storage/disks.h \
+	shim/storage/erofs_devices.c shim/storage/erofs_devices.h \
+	shim/storage/gpt.c shim/storage/gpt.h \
+	shim/storage/guest_request.c shim/storage/guest_request.h \
+	shim/storage/layer_disk.c shim/storage/layer_disk.h \
+	shim/storage/layer_verity.c shim/storage/layer_verity.h \
 	shim/storage/loop.c shim/storage/loop.h \
 	shim/storage/mount.c shim/storage/mount.h \
 	shim/storage/mount_options.c shim/storage/mount_options.h \
@@ -8,6 +15,7 @@ libshimstorage_a_SOURCES = \
 	shim/storage/overlay.c shim/storage/overlay.h \
 	shim/storage/rootfs.c shim/storage/rootfs.h \
 	shim/storage/rootfs_disk.c shim/storage/rootfs_disk.h \
+	shim/storage/rootfs_guest.c shim/storage/rootfs_guest.h \
 	shim/storage/rootfs_plan.c shim/storage/rootfs_plan.h \
 	shim/storage/share.c shim/storage/share.h \
 	shim/storage/volume.c shim/storage/volume.h

@@ -9,9 +9,11 @@
 
 #include "agent.pb-c.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "common/net/unix.h"
 #include "common/rpc/server.h"
 #include "health.pb-c.h"
+#include "hypervisor/device.h"
 #include "hypervisor/hypervisor.h"
 
 struct fake_hv fake_hv;
@@ -33,6 +35,31 @@ static void append(char *to, size_t room, const char *what)
 	(void)snprintf(to + n, room - n, "%s%s", n ? " " : "", what);
 }
 
+/* Everything that the agent would mount or hand on. */
+static void note_request(const Grpc__CreateContainerRequest *r)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < r->n_storages; i++) {
+		const Grpc__Storage *s = r->storages[i];
+
+		buf_addf(&b, "%s %s %s %s", s->driver, s->source, s->fstype, s->mount_point);
+		for (size_t k = 0; k < s->n_options; k++)
+			buf_addf(&b, "%s%s", k ? "," : " ", s->options[k]);
+		for (size_t k = 0; k < s->n_driver_options; k++)
+			buf_addf(&b, " +%s", s->driver_options[k]);
+		if (s->fs_group)
+			buf_addf(&b, " group %u", s->fs_group->group_id);
+		buf_addf(&b, "\n");
+	}
+	for (size_t i = 0; i < r->n_devices; i++)
+		buf_addf(&b, "device %s %s %s\n", r->devices[i]->type, r->devices[i]->id,
+			 r->devices[i]->container_path);
+	(void)snprintf(fake_hv.request, sizeof(fake_hv.request), "%s", b.data ? b.data : "");
+	(void)snprintf(fake_hv.rootfs, sizeof(fake_hv.rootfs), "%s", r->oci->root->path);
+	fake_hv.root_readonly = r->oci->root->readonly;
+}
+
 static int answer(const struct rpc_call *call, const void *req, void *resp, struct err *e)
 {
 	(void)resp;
@@ -42,11 +69,8 @@ static int answer(const struct rpc_call *call, const void *req, void *resp, stru
 			return -1;
 	if (fake_hv.refuse && strcmp(fake_hv.refuse, call->method) == 0)
 		return err_set(e, ERR_INTERNAL, "refused by the script");
-	if (strcmp(call->method, "CreateContainer") == 0) {
-		const Grpc__CreateContainerRequest *r = req;
-
-		(void)snprintf(fake_hv.rootfs, sizeof(fake_hv.rootfs), "%s", r->oci->root->path);
-	}
+	if (strcmp(call->method, "CreateContainer") == 0)
+		note_request(req);
 	if (strcmp(call->method, "CreateSandbox") == 0) {
 		const Grpc__CreateSandboxRequest *r = req;
 
@@ -182,20 +206,6 @@ int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struc
 	return err_set(e, ERR_UNSUPPORTED, "plug '%s' into no machine", name);
 }
 
-int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct err *e)
-{
-	(void)hv;
-	(void)dev;
-	(void)d;
-	return err_set(e, ERR_UNSUPPORTED, "unplug from no machine");
-}
-
-const char *hv_device_address(const struct hv_device *dev)
-{
-	(void)dev;
-	return "";
-}
-
 const struct transport_address *hv_agent_address(const struct hv *hv)
 {
 	return &hv->agent;
@@ -213,4 +223,55 @@ int hv_clean_up(const char *run_dir, struct err *e)
 	(void)e;
 	fake_hv.cleaned++;
 	return 0;
+}
+
+struct hv_device {
+	char address[16];
+};
+
+int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
+		 struct hv_device **ret, struct err *e)
+{
+	struct hv_device *dev;
+
+	(void)hv;
+	(void)d;
+	if (fake_hv.no_disks)
+		return err_set(e, ERR_UNSUPPORTED, "no disks here");
+	fiber_yield();
+	if (fake_hv.refuse_plug > 0 && --fake_hv.refuse_plug == 0)
+		return err_set(e, ERR_EXHAUSTED, "no slot is free");
+	append(fake_hv.plugged, sizeof(fake_hv.plugged), disk->read_only ? "ro:" : "rw:");
+	for (size_t i = 0; i < disk->n_extents; i++) {
+		size_t n = strlen(fake_hv.plugged);
+
+		(void)snprintf(fake_hv.plugged + n, sizeof(fake_hv.plugged) - n, "%s%s",
+			       i ? "," : "", path_base(disk->extents[i].name));
+	}
+	dev = xnew(struct hv_device);
+	(void)snprintf(dev->address, sizeof(dev->address), "%02x/00", fake_hv.plugs++);
+	fake_hv.disks++;
+	*ret = dev;
+	return 0;
+}
+
+const char *hv_device_driver(const struct hv_device *dev)
+{
+	(void)dev;
+	return "blk";
+}
+
+const char *hv_device_address(const struct hv_device *dev)
+{
+	return dev->address;
+}
+
+int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct err *e)
+{
+	(void)hv;
+	(void)d;
+	fiber_yield();
+	fake_hv.disks--;
+	free(dev);
+	return fake_hv.refuse_unplug ? err_set(e, ERR_TIMEOUT, "the guest does not let go") : 0;
 }

@@ -19,6 +19,14 @@ struct fake_hv {
 	char rootfs[256];   /* Root.Path of the last CreateContainer */
 	char storages[256]; /* mount points of CreateSandbox */
 	bool had_share, had_cgroup;
+
+	bool no_disks;         /* the machine cannot take any */
+	unsigned refuse_plug;  /* the n-th plug from now on fails; 0: none */
+	bool refuse_unplug;    /* the guest does not let go */
+	unsigned plugs, disks; /* made, and there now */
+	char plugged[4096];    /* the last disks: "ro:<extent>,<extent> rw:…" */
+	char request[8192];    /* storages and devices of the last CreateContainer, one a line */
+	bool root_readonly;    /* of it */
 };
 extern struct fake_hv fake_hv;
 

@@ -3,8 +3,11 @@
 SANDBOX_TESTS = \
 	tests/unit/shim/test_endpoint \
 	tests/unit/shim/test_hooks \
+	tests/unit/shim/test_gpt \
 	tests/unit/shim/test_host_cgroup \
+	tests/unit/shim/test_layer_disk \
 	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_size \
@@ -14,18 +17,28 @@ SANDBOX_TESTS = \
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
-sandbox_test_common = libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
+sandbox_test_common = libverity.a libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(NL_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
 
 tests_unit_shim_test_hooks_SOURCES = tests/unit/shim/test_hooks.c
 tests_unit_shim_test_hooks_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
+tests_unit_shim_test_gpt_SOURCES = tests/unit/shim/test_gpt.c
+tests_unit_shim_test_gpt_LDADD = libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_layer_disk_SOURCES = tests/unit/shim/test_layer_disk.c
+tests_unit_shim_test_layer_disk_LDADD = libshimstorage.a $(sandbox_test_common)
+
 tests_unit_shim_test_host_cgroup_SOURCES = tests/unit/shim/test_host_cgroup.c
 tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_rootfs_guest_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_rootfs_plan_SOURCES = tests/unit/shim/test_rootfs_plan.c
 tests_unit_shim_test_rootfs_plan_LDADD = libshimstorage.a $(sandbox_test_common)

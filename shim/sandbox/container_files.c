@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bringing a container's files into the guest; see container_files.h. */
+#include "shim/sandbox/container_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "shim/storage/rootfs.h"
+#include "shim/storage/rootfs_guest.h"
+
+char *container_root(const struct container_params *p)
+{
+	return p->spec->root->path[0] == '/' ? xstrdup(p->spec->root->path)
+					     : path_join(p->bundle, p->spec->root->path);
+}
+
+static int share_rootfs(struct sandbox *s, const struct container_params *p, struct undo *u,
+			struct container_files *f, struct err *e)
+{
+	auto_free char *root = NULL;
+
+	if (!s->share.mounts)
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"shared_fs is \"none\": a root file system of directories cannot get "
+			"into the guest");
+	if (share_add_rootfs(&s->share, p->id, u, &f->host_root, &f->rootfs, e) < 0)
+		return -1;
+	root = container_root(p);
+	return rootfs_mount(p->rootfs, p->n_rootfs, root, f->host_root, u, e);
+}
+
+static bool host_can_mount(const struct rootfs_plan *p)
+{
+	return p->way == ROOTFS_HOST ||
+	       (p->way == ROOTFS_DISK && strcmp(p->layer[0].fstype, "erofs") != 0);
+}
+
+int container_files_rootfs(struct sandbox *s, const struct container_params *p, struct deadline d,
+			   struct undo *u, struct container_files *f, struct err *e)
+{
+	auto_rootfs_plan struct rootfs_plan plan = { .way = ROOTFS_HOST };
+	bool disabled = s->config->hypervisor.disable_block_device_use;
+
+	if (!p->spec->root || !p->spec->root->path)
+		return err_set(e, ERR_INVALID, "the OCI spec has no root.path");
+	if (rootfs_plan_make(p->rootfs, p->n_rootfs, &plan, e) < 0)
+		return -1;
+	if (plan.way == ROOTFS_HOST || (disabled && host_can_mount(&plan)))
+		return share_rootfs(s, p, u, f, e);
+	if (disabled)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "disable_block_device_use is set: layers cannot get into the guest "
+			       "(containerd mounts them itself after its restart)");
+	f->read_only = plan.read_only;
+	if (rootfs_guest_attach(&plan, p->id, &s->disks, d, u, &f->request, &f->rootfs, e) == 0)
+		return 0;
+	if (!host_can_mount(&plan) || e->code != ERR_UNSUPPORTED)
+		return sandbox_explain(s, e);
+	log_info("%s", e->text);
+	*e = ERR_INIT;
+	return share_rootfs(s, p, u, f, e);
+}
+
+int container_files_volumes(struct sandbox *s, const struct container_params *p, struct deadline d,
+			    struct undo *u, struct container_files *f, struct err *e)
+{
+	(void)d;
+	return volumes_share(&s->share, p->id, p->spec, u, &f->volumes, e);
+}
+
+void container_files_done(struct container_files *f, const struct container_params *p)
+{
+	volumes_free(f->volumes, f->volumes ? p->spec->n_mounts : 0);
+	guest_request_done(&f->request);
+	free(f->host_root);
+	free(f->rootfs);
+	*f = CONTAINER_FILES_INIT;
+}
