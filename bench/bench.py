@@ -24,8 +24,8 @@ from figures import Table  # noqa: E402
 SECTIONS = ("cold", "phases", "memory", "calls", "kills", "stdout", "vsock")
 
 
-def settings(transport, vmm="", agent=""):
-    return f'[hypervisor.qemu]\ntransport = "{transport}"\n{vmm}[agent.husk]\n{agent}'
+def settings(transport, vmm=""):
+    return f'[hypervisor.qemu]\ntransport = "{transport}"\n{vmm}'
 
 
 def machine():
@@ -39,9 +39,7 @@ def machine():
 
 
 def measure(ct, table, options):
-    # Raw over the serial port goes through the debug console's port and gets no byte there since the agent serves
-    # it. Until there is another port, that section runs only when asked for; its promise is not kept.
-    want = options.only or [s for s in SECTIONS if s != "stdout"]
+    want = options.only or SECTIONS
     program = f"{options.programs}/shim_bench"
     if "cold" in want:
         cold_start.measure(ct, table, options.repetitions)
@@ -57,12 +55,20 @@ def measure(ct, table, options):
     if "kills" in want:
         calls.measure_kills(ct, table, options.kills)
     if "stdout" in want:
-        ct.write_husk_config(settings("serial", agent="debug_console_enabled = true\n"))
-        streams.measure(ct, table, options.programs, options.mib, options.streams, "serial port")
+        measure_streams(ct, table, options, streams.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:
-        ct.write_husk_config(settings("hybrid-vsock", f'vsock_daemon = "{options.vsock_daemon}"\n'))
-        calls.measure(ct, table, program, 0, options.execs, "hybrid vsock")
-        streams.measure(ct, table, options.programs, options.mib, options.streams, "hybrid vsock")
+        raw = streams.VsockRaw(options.vsock_daemon)
+        ct.write_husk_config(settings(raw.transport, raw.vmm_config))
+        calls.measure(ct, table, program, 0, options.execs, raw.label)
+        measure_streams(ct, table, options, raw)
+
+
+def measure_streams(ct, table, options, raw):
+    ct.write_husk_config(settings(raw.transport, raw.vmm_config))
+    try:
+        streams.measure(ct, table, raw, options.programs, options.mib, options.streams)
+    finally:
+        raw.close()
 
 
 def main():

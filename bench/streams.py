@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container's stdout to a fifo, against what the transport carries raw in the same machine.
 
-stdout: bench/guest_pump writes so many bytes to its standard output, as an exec, started at the shim
-directly, with a fifo that is read here.
-raw: guest_pump in the same container writes as many bytes, from the same memory, straight to the
-transport: over the serial ports of virtio to the second port, which the debug console otherwise has,
-over vsock to another port than the agent's.
-For the reader of the figures, no promise: dd is `dd` from /dev/zero as the process that writes; small is
-guest_pump with 4 KiB a write; relay is `dd` into a pipe, and guest_pump from that pipe to the transport,
-which is what a pipe and a second process cost in this guest whoever reads the pipe.
-All are counted and timed here, from the first bytes to the last.
+raw: bench/guest_pump in the container writes so many bytes from its memory straight to the transport, and
+they are read here from the socket. Over the serial ports of virtio that is a port of the benchmark's own,
+which a wrapper around QEMU adds; over vsock another port than the agent's.
+stdout: the same program writes as many bytes from the same memory to its standard output, as an exec started
+at the shim, with a fifo that is read here.
+relay: what any standard output has to do, and nothing else: `dd` into a pipe, and guest_pump from that
+pipe to the transport. dd: `dd` as the process whose stdout it is, for comparison with relay.
+small: guest_pump with 4 KiB a write to its stdout.
+
+All are counted and timed here, from the first bytes to the last, and take turns.
 """
 
 import json
@@ -19,14 +20,18 @@ import statistics
 import threading
 import time
 
+import cpu_time
 import ttrpc
-from calls import socket_of, vsock_path
+from calls import vsock_path
 from figures import section
+from kills import part_of
 from report import Failure
 
 CHUNK = 1 << 20
 PUMP_PORT = 2000
+SERIAL_NAME = "husk.bench"
 SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Process"
+SETTLE_S = 0.3  # for what is behind a run: the processes' ends, the agent's answers
 
 
 class Reader:
@@ -72,6 +77,108 @@ class Exec:
             raise Failure(f"a process in the container ended with {status}")
 
 
+class SerialRaw:
+    """A virtio-serial port beside the agent's, connected here when QEMU starts."""
+
+    label, transport = "serial port", "serial"
+
+    def __init__(self, directory):
+        self.path, self.wrapper = f"{directory}/raw.sock", f"{directory}/qemu-with-raw-port"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+        with open(self.wrapper, "w") as file:
+            file.write("#!/bin/sh\n"
+                       'exec /usr/bin/qemu-system-x86_64 "$@"'
+                       f" -chardev socket,id=raw,path={self.path}"
+                       f" -device virtserialport,bus=ports.0,chardev=raw,name={SERIAL_NAME}\n")
+        os.chmod(self.wrapper, 0o755)
+        self.vmm_config = f'path = "{self.wrapper}"\n'
+        self.stream = None
+
+    def started(self, _):
+        self.stream, _ = self.listener.accept()
+
+    def arguments(self):
+        return f"serial {SERIAL_NAME}"
+
+    def connect(self):
+        return self.stream.dup()
+
+    def close(self):
+        if self.stream:
+            self.stream.close()
+        self.listener.close()
+        os.unlink(self.path)
+
+
+class VsockRaw:
+    """Another vsock port than the agent's."""
+
+    label, transport = "hybrid vsock", "hybrid-vsock"
+
+    def __init__(self, daemon):
+        self.vmm_config = f'vsock_daemon = "{daemon}"\n'
+        self.path = None
+
+    def started(self, name):
+        self.path = vsock_path(name)
+
+    def arguments(self):
+        return f"vsock {PUMP_PORT}"
+
+    def connect(self):
+        """Once guest_pump listens."""
+        deadline = time.monotonic() + 20
+        while True:
+            stream = socket.socket(socket.AF_UNIX)
+            stream.connect(self.path)
+            stream.sendall(f"CONNECT {PUMP_PORT}\n".encode())
+            answer = b""
+            while not answer.endswith(b"\n"):
+                byte = stream.recv(1)
+                if not byte:
+                    break
+                answer += byte
+            if answer.startswith(b"OK"):
+                return stream
+            stream.close()
+            if time.monotonic() > deadline:
+                raise Failure(f"no answer on vsock port {PUMP_PORT}")
+            time.sleep(0.05)
+
+    def close(self):
+        pass
+
+
+class Run:
+    """What one kind of writer came to: rates, and processor seconds for each GiB by part of the sandbox."""
+
+    def __init__(self, parts):
+        self.parts, self.rates, self.seconds = parts, [], []
+
+    def take(self, measure_rate, mib):
+        before = self.now()
+        self.rates.append(measure_rate())
+        time.sleep(SETTLE_S)
+        after = self.now()
+        self.seconds.append({part: (after[part] - before[part]) * 1024 / mib for part in after})
+
+    def now(self):
+        spent = {part: cpu_time.of_process(pid) for part, pid in self.parts.items() if part != "qemu"}
+        spent.update(cpu_time.of_qemu(self.parts["qemu"]))
+        return spent
+
+    def median(self):
+        return statistics.median(self.rates)
+
+    def line(self):
+        spent = "  ".join(f"{part} {statistics.median(run[part] for run in self.seconds):.2f}"
+                          for part in self.seconds[0])
+        return (f"{self.median() / 1e6:4.0f} MB/s ({min(self.rates) / 1e6:.0f} to"
+                f" {max(self.rates) / 1e6:.0f})  CPU s/GiB: {spent}")
+
+
 def stdout_rate(ct, name, mib, *program):
     fifo = f"{ct.run}/stdout"
     os.mkfifo(fifo)
@@ -91,69 +198,52 @@ def stdout_rate(ct, name, mib, *program):
     return reader.rate()
 
 
-def connect_vsock(path, port):
-    deadline = time.monotonic() + 20
-    while True:
-        stream = socket.socket(socket.AF_UNIX)
-        stream.connect(path)
-        stream.sendall(f"CONNECT {port}\n".encode())
-        answer = b""
-        while not answer.endswith(b"\n"):
-            byte = stream.recv(1)
-            if not byte:
-                break
-            answer += byte
-        if answer.startswith(b"OK"):
-            return stream
-        stream.close()
-        if time.monotonic() > deadline:
-            raise Failure(f"no answer on vsock port {port}")
-        time.sleep(0.05)
-
-
-def pump_rate(ct, name, mib, relay):
-    path, total = vsock_path(name), mib << 20
-    reader = Reader(total)
-
-    def start(*transport):
-        pump = f"/bench/guest_pump {' '.join(transport)}"
-        script = f"dd if=/dev/zero bs=1M count={mib} | {pump} -" if relay else f"{pump} {total}"
-        return Exec(ct, name, "sh", "-c", script)
-
-    if path:
-        process = start("vsock", str(PUMP_PORT))
-        stream = connect_vsock(path, PUMP_PORT)
-    else:
-        stream = socket.socket(socket.AF_UNIX)
-        stream.connect(socket_of(name, "console.sock"))
-        process = start("serial", "husk.console")
-    with stream:
+def pump_rate(ct, name, mib, raw, relay):
+    reader = Reader(mib << 20)
+    pump = f"/bench/guest_pump {raw.arguments()}"
+    script = f"dd if=/dev/zero bs=1M count={mib} | {pump} -" if relay else f"{pump} {mib << 20}"
+    process = Exec(ct, name, "sh", "-c", script)
+    with raw.connect() as stream:
         reader.read(stream.fileno())
         process.finish()
     return reader.rate()
 
 
-def measure(ct, table, programs, mib, repetitions, label):
-    section(f"stdout to a fifo, {mib} MiB, {label}, {repetitions} of each in turn")
+def parts_of(ct, name):
+    shim = ct.shim_pid(name)
+    parts = {"qemu": part_of(shim, "qemu-system-x86_64"), "shim": shim, "reader": os.getpid()}
+    daemon = part_of(shim, "vhost-device-vsock")
+    if daemon:
+        parts["vsock"] = daemon
+    return parts
+
+
+def measure(ct, table, raw, programs, mib, repetitions):
+    section(f"stdout to a fifo, {mib} MiB, {raw.label}, {repetitions} of each in turn")
     name = ct.detached("sleep", "10000", options=(
         "--privileged", "--mount", f"type=bind,src={programs},dst=/bench,options=rbind:ro"))
-    rates = {"raw": [], "stdout": [], "dd": [], "small": [], "relay": []}
+    raw.started(name)
+    parts = parts_of(ct, name)
 
     def pump(piece):
         return "/bench/guest_pump", "stdout", str(piece), str(mib << 20)
 
+    kinds = {
+        "raw": lambda: pump_rate(ct, name, mib, raw, False),
+        "stdout": lambda: stdout_rate(ct, name, mib, *pump(256 << 10)),
+        "small": lambda: stdout_rate(ct, name, mib, *pump(4 << 10)),
+        "relay": lambda: pump_rate(ct, name, mib, raw, True),
+        "dd": lambda: stdout_rate(ct, name, mib, "dd", "if=/dev/zero", "bs=1M", f"count={mib}"),
+    }
+    runs = {kind: Run(parts) for kind in kinds}
     try:
         for _ in range(repetitions):
-            rates["raw"].append(pump_rate(ct, name, mib, False))
-            rates["stdout"].append(stdout_rate(ct, name, mib, *pump(256 << 10)))
-            rates["dd"].append(stdout_rate(ct, name, mib, "dd", "if=/dev/zero", "bs=1M", f"count={mib}"))
-            rates["small"].append(stdout_rate(ct, name, mib, *pump(4 << 10)))
-            rates["relay"].append(pump_rate(ct, name, mib, True))
+            for kind, measure_rate in kinds.items():
+                runs[kind].take(measure_rate, mib)
     finally:
         ct.remove(name)
-    for kind, values in rates.items():
-        print(f"{kind:6}  {statistics.median(values) / 1e6:.0f} MB/s"
-              f" ({min(values) / 1e6:.0f} to {max(values) / 1e6:.0f})", flush=True)
-    table.add(f"stdout / raw, {label}",
-              100 * statistics.median(rates["stdout"]) / statistics.median(rates["raw"]), "%", 80, 95,
+    for kind, run in runs.items():
+        print(f"{kind:6}  {run.line()}", flush=True)
+    table.add(f"stdout / raw, {raw.label}", 100 * runs["stdout"].median() / runs["raw"].median(), "%", 80, 95,
               at_most=False)
+    print(f"dd / relay {100 * runs['dd'].median() / runs['relay'].median():.0f} %", flush=True)
