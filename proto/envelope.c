@@ -95,3 +95,28 @@ bool envelope_read_response(struct slice frame, struct envelope_response *ret)
 	*ret = r;
 	return true;
 }
+
+bool envelope_ends_in(struct slice head, size_t total, uint32_t field, size_t *ret_before)
+{
+	struct envelope_response r = { .code = 0 };
+	struct slice rest = head;
+	uint32_t number;
+	uint64_t len;
+
+	if (!wire_next_key(&rest, &number, &len))
+		return false;
+	if (number == 1) {
+		if (len > rest.len || !read_status((struct slice){ rest.data, (size_t)len }, &r) ||
+		    r.code != 0)
+			return false;
+		rest = (struct slice){ rest.data + len, rest.len - (size_t)len };
+		if (!wire_next_key(&rest, &number, &len))
+			return false;
+	}
+	if (number != ENVELOPE_RESPONSE_PAYLOAD || len != total - (head.len - rest.len) ||
+	    !wire_next_key(&rest, &number, &len) || number != field ||
+	    len != total - (head.len - rest.len))
+		return false;
+	*ret_before = head.len - rest.len;
+	return true;
+}

@@ -30,4 +30,11 @@ struct envelope_response {
 bool envelope_read_request(struct slice frame, struct envelope_request *ret);
 bool envelope_read_response(struct slice frame, struct envelope_response *ret);
 
+/*
+ * Whether a Response of `total` bytes, of which `head` is the beginning, says success and consists up
+ * to its end of a payload with nothing but the field `field`, of type bytes. *ret_before: the number
+ * of bytes in front of that field's own.
+ */
+bool envelope_ends_in(struct slice head, size_t total, uint32_t field, size_t *ret_before);
+
 #endif

@@ -38,6 +38,18 @@ static bool get_bytes(struct slice *s, uint64_t len, struct slice *ret)
 	return true;
 }
 
+bool wire_next_key(struct slice *rest, uint32_t *ret_number, uint64_t *ret_len)
+{
+	uint64_t key, len;
+
+	if (!get_varint(rest, &key) || key >> 3 == 0 || key > UINT32_MAX ||
+	    (key & 7) != WIRE_BYTES || !get_varint(rest, &len))
+		return false;
+	*ret_number = (uint32_t)(key >> 3);
+	*ret_len = len;
+	return true;
+}
+
 int wire_next(struct slice *rest, struct wire_field *ret)
 {
 	struct wire_field f = { .number = 0 };
@@ -91,4 +103,11 @@ size_t wire_put_varint(uint8_t out[static WIRE_VARINT_MAX], uint64_t v)
 		out[n++] = (uint8_t)(v | 0x80);
 	out[n++] = (uint8_t)v;
 	return n;
+}
+
+size_t wire_put_key(uint8_t out[static WIRE_KEY_MAX], uint32_t number, uint64_t len)
+{
+	size_t n = wire_put_varint(out, (uint64_t)number << 3 | WIRE_BYTES);
+
+	return n + wire_put_varint(out + n, len);
 }

@@ -39,8 +39,18 @@ struct wire_field {
  */
 int wire_next(struct slice *rest, struct wire_field *ret);
 
+/*
+ * What stands in front of a WIRE_BYTES field, taken off *rest; the bytes themselves need not be there.
+ * False: it is not there completely, or is a field of another type.
+ */
+bool wire_next_key(struct slice *rest, uint32_t *ret_number, uint64_t *ret_len);
+
 #define WIRE_VARINT_MAX 10u /* bytes */
 /* Returns the number of bytes written, 1 to WIRE_VARINT_MAX. */
 size_t wire_put_varint(uint8_t out[static WIRE_VARINT_MAX], uint64_t v);
+
+#define WIRE_KEY_MAX (2 * WIRE_VARINT_MAX) /* bytes */
+/* The opposite of wire_next_key(). Returns the number of bytes written. */
+size_t wire_put_key(uint8_t out[static WIRE_KEY_MAX], uint32_t number, uint64_t len);
 
 #endif

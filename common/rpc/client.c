@@ -31,6 +31,7 @@ struct pending {
 	uint32_t stream;
 	bool answered;
 	struct incoming answer;
+	struct incoming_tail tail;
 	struct cond changed; /* answered, or the client is closed */
 	UT_hash_handle hh;
 };
@@ -49,13 +50,21 @@ static void close_with(struct rpc_client *c, const struct err *why)
 	cond_wake_all(&c->closing);
 }
 
-/* Takes the payload over. What nobody waits for (any more) is dropped. */
-static void deliver(struct rpc_client *c, struct incoming *f)
+/* Whose answer it is; NULL: nobody waits for it (any more). */
+static struct pending *find_pending(struct rpc_client *c, const struct incoming *f)
 {
 	struct pending *p = NULL;
 
 	if (f->type == FRAME_RESPONSE)
 		HASH_FIND(hh, c->pending, &f->stream, sizeof(f->stream), p);
+	return p;
+}
+
+/* Takes the payload over. */
+static void deliver(struct rpc_client *c, struct incoming *f)
+{
+	struct pending *p = find_pending(c, f);
+
 	if (!p) {
 		free(f->payload);
 		return;
@@ -73,8 +82,17 @@ static void reader_fiber(void *arg)
 	struct incoming f;
 	int r;
 
-	while ((r = rpc_connection_receive(&c->conn, &f, &e)) > 0)
+	while ((r = rpc_connection_receive_header(&c->conn, &f, &e)) > 0) {
+		struct pending *p = find_pending(c, &f);
+
+		if (p && p->tail.pipe >= 0)
+			r = rpc_connection_receive_tail(&c->conn, &f, &p->tail, &e);
+		else
+			r = rpc_connection_receive_payload(&c->conn, &f, &e);
+		if (r < 0)
+			break;
 		deliver(c, &f);
+	}
 	if (r == 0)
 		err_set(&e, ERR_UNAVAILABLE, "closed by the peer");
 	close_with(c, &e);
@@ -185,6 +203,7 @@ static int exchange(struct rpc_client *c, struct outgoing *o, struct pending *p,
 		return 0;
 	}
 	HASH_DEL(c->pending, p);
+	rpc_connection_drop_tail(&c->conn, &p->tail);
 	return r < 0 ? -1 : err_set(e, ERR_UNAVAILABLE, "no answer came");
 }
 
@@ -211,14 +230,15 @@ static int read_answer(const struct incoming *f, const ProtobufCMethodDescriptor
 	return 0;
 }
 
-int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, const char *method,
-	     const char *ns, const void *req, void *ret_resp, struct deadline d, struct err *e)
+static int call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, const char *method,
+		const char *ns, const void *req, void *ret_resp, struct incoming_tail *tail,
+		struct deadline d, struct err *e)
 {
 	const ProtobufCMethodDescriptor *desc =
 		protobuf_c_service_descriptor_get_method_by_name(service, method);
 	int64_t limit_ms = deadline_left_ms(d);
 	auto_outgoing struct outgoing o = OUTGOING_INIT;
-	struct pending p = { .answered = false };
+	struct pending p = { .tail = *tail };
 	struct err why = ERR_INIT;
 	int r;
 
@@ -243,6 +263,26 @@ int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, co
 	}
 	leave(c);
 	free(p.answer.payload);
+	tail->piped = p.tail.piped;
+	return r;
+}
+
+int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, const char *method,
+	     const char *ns, const void *req, void *ret_resp, struct deadline d, struct err *e)
+{
+	struct incoming_tail none = { .pipe = -1 };
+
+	return call(c, service, method, ns, req, ret_resp, &none, d, e);
+}
+
+int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *service,
+		     const char *method, const void *req, void *ret_resp, uint32_t field, int pipe,
+		     size_t *ret_piped, struct deadline d, struct err *e)
+{
+	struct incoming_tail tail = { .field = field, .pipe = pipe };
+	int r = call(c, service, method, NULL, req, ret_resp, &tail, d, e);
+
+	*ret_piped = tail.piped;
 	return r;
 }
 

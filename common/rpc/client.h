@@ -28,6 +28,16 @@ int rpc_call(struct rpc_client *c, const ProtobufCServiceDescriptor *service, co
 	     const char *ns, const void *req, void *ret_resp, struct deadline d, struct err *e)
 	must_check;
 
+/*
+ * As rpc_call(), but a large field of type bytes that is all the answer has goes into a pipe, as far as
+ * it fits; the rest, and every other answer, is in *ret_resp. `pipe`: its end for writing, O_NONBLOCK,
+ * empty. *ret_piped: bytes that are in the pipe now, which come before those in *ret_resp. After -1
+ * the pipe may hold anything.
+ */
+int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *service,
+		     const char *method, const void *req, void *ret_resp, uint32_t field, int pipe,
+		     size_t *ret_piped, struct deadline d, struct err *e) must_check;
+
 /* Until the connection is gone: 0, or -1 with ERR_TIMEOUT or ERR_CANCELLED. */
 int rpc_client_wait_closed(struct rpc_client *c, struct deadline d, struct err *e) must_check;
 bool rpc_client_closed(const struct rpc_client *c);

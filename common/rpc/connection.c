@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "proto/envelope.h"
 
 /*
  * Small frames are received many at a time into this buffer. Of a large one only the beginning passes
@@ -14,6 +17,12 @@
 #define IN_BYTES 8192u
 
 #define COPY_BYTES (64u << 10) /* what vsock sends in one packet */
+
+/* Shorter answers are not worth the system calls of a pipe. Not tuned by measurement. */
+#define TAIL_MIN (64u << 10)
+
+/* Of a response, up to its last field: two keys and a status that says success. */
+#define TAIL_HEAD_MAX 64u
 
 /*
  * A virtio-serial port takes whole pages of a pipe as they are. For vsock splice(2) was no gain when
@@ -102,18 +111,25 @@ static size_t take_buffered(struct rpc_connection *c, uint8_t *to, size_t len)
 	return n;
 }
 
-static int receive_payload(struct rpc_connection *c, size_t len, uint8_t **ret, struct err *e)
+/* One read behind what is buffered. As receive_into(). */
+static int fill_buffer(struct rpc_connection *c, struct err *e)
 {
-	auto_free uint8_t *payload = xmalloc(len);
-	size_t have = take_buffered(c, payload, len);
+	memmove(c->in, c->in + c->in_start, in_len(c));
+	c->in_end = in_len(c);
+	c->in_start = 0;
+	return receive_into(c, NULL, 0, e);
+}
+
+static int receive_exactly(struct rpc_connection *c, uint8_t *to, size_t len, struct err *e)
+{
+	size_t have = take_buffered(c, to, len);
 
 	if (have < len) {
-		int r = receive_into(c, payload + have, len - have, e);
+		int r = receive_into(c, to + have, len - have, e);
 
 		if (r <= 0)
 			return r < 0 ? -1 : cut_short(e);
 	}
-	*ret = take_ptr(payload);
 	return 0;
 }
 
@@ -131,39 +147,166 @@ static int skip(struct rpc_connection *c, size_t len, struct err *e)
 	}
 }
 
-int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struct err *e)
+int rpc_connection_receive_header(struct rpc_connection *c, struct incoming *ret, struct err *e)
 {
-	struct incoming in = { .payload = NULL };
 	enum frame_result found;
 	struct frame f;
 	size_t used;
-	int r;
 
 	while ((found = frame_decode(c->in + c->in_start, in_len(c), &f, &used)) == FRAME_SHORT) {
-		memmove(c->in, c->in + c->in_start, in_len(c));
-		c->in_end = in_len(c);
-		c->in_start = 0;
-		r = receive_into(c, NULL, 0, e);
+		int r = fill_buffer(c, e);
+
 		if (r < 0)
 			return -1;
 		if (r == 0)
 			return in_len(c) == 0 ? 0 : cut_short(e);
 	}
-
-	in.stream = f.stream;
-	in.type = f.type;
-	in.flags = f.flags;
-	in.len = f.payload_len;
-	in.too_large = found == FRAME_TOO_LARGE;
 	(void)take_buffered(c, NULL, FRAME_HEADER_LEN);
-	if (in.too_large)
-		r = skip(c, in.len, e);
-	else
-		r = in.len > 0 ? receive_payload(c, in.len, &in.payload, e) : 0;
-	if (r < 0)
-		return -1;
-	*ret = in;
+	*ret = (struct incoming){
+		.stream = f.stream,
+		.type = f.type,
+		.flags = f.flags,
+		.len = f.payload_len,
+		.too_large = found == FRAME_TOO_LARGE,
+	};
 	return 1;
+}
+
+int rpc_connection_receive_payload(struct rpc_connection *c, struct incoming *f, struct err *e)
+{
+	auto_free uint8_t *payload = NULL;
+
+	if (f->too_large)
+		return skip(c, f->len, e) < 0 ? -1 : 1;
+	if (f->len == 0)
+		return 1;
+	payload = xmalloc(f->len);
+	if (receive_exactly(c, payload, f->len, e) < 0)
+		return -1;
+	f->payload = take_ptr(payload);
+	return 1;
+}
+
+int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struct err *e)
+{
+	struct incoming in;
+	int r = rpc_connection_receive_header(c, &in, e);
+
+	if (r > 0)
+		r = rpc_connection_receive_payload(c, &in, e);
+	if (r > 0)
+		*ret = in;
+	return r;
+}
+
+/* Whether nothing more can be put into a pipe. */
+static bool pipe_full(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* Up to len bytes of the stream to the pipe. Returns how many; 0: no more than that goes there. */
+static ssize_t move_some(struct rpc_connection *c, int pipe, size_t len, struct err *e)
+{
+	ssize_t n;
+
+	if (in_len(c) > 0) {
+		n = write(pipe, c->in + c->in_start, in_len(c) < len ? in_len(c) : len);
+		if (n <= 0)
+			return 0;
+		return (ssize_t)take_buffered(c, NULL, (size_t)n);
+	}
+	if (!c->splices)
+		return 0;
+	do
+		n = splice(io_fd(c->io), NULL, pipe, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	if (n == 0)
+		return cut_short(e);
+	if (errno == EINVAL)
+		c->splices = false; /* a kind of descriptor that cannot */
+	else if (errno != EAGAIN)
+		return err_sys(e, errno, "splice");
+	return 0;
+}
+
+/* To the pipe of c->tail, which may go meanwhile. Returns what is left, -1 on error. */
+static ssize_t move_tail(struct rpc_connection *c, size_t len, struct err *e)
+{
+	while (len > 0 && c->tail && !c->closed) {
+		ssize_t n = move_some(c, c->tail->pipe, len, e);
+
+		if (n < 0)
+			return -1;
+		len -= (size_t)n;
+		c->tail->piped += (size_t)n;
+		if (n > 0)
+			continue;
+		if (!c->splices || in_len(c) > 0 || pipe_full(c->tail->pipe))
+			break;
+		if (io_wait_readable(c->io, DEADLINE_NEVER, e) < 0)
+			return -1;
+	}
+	return (ssize_t)len;
+}
+
+/* The payload becomes a response with what is left of the field: the last `len` bytes of the frame. */
+static int receive_rest(struct rpc_connection *c, struct incoming *f, uint32_t field, size_t len,
+			struct err *e)
+{
+	uint8_t outer[WIRE_KEY_MAX], inner[WIRE_KEY_MAX];
+	size_t inner_len = wire_put_key(inner, field, len);
+	size_t outer_len = wire_put_key(outer, ENVELOPE_RESPONSE_PAYLOAD, inner_len + len);
+	auto_free uint8_t *payload = xmalloc(outer_len + inner_len + len);
+
+	memcpy(payload, outer, outer_len);
+	memcpy(payload + outer_len, inner, inner_len);
+	if (receive_exactly(c, payload + outer_len + inner_len, len, e) < 0)
+		return -1;
+	f->len = (uint32_t)(outer_len + inner_len + len);
+	f->payload = take_ptr(payload);
+	return 1;
+}
+
+int rpc_connection_receive_tail(struct rpc_connection *c, struct incoming *f,
+				struct incoming_tail *t, struct err *e)
+{
+	uint32_t field = t->field;
+	size_t before;
+	ssize_t left;
+
+	t->piped = 0;
+	if (f->too_large || f->len < TAIL_MIN || !c->splices)
+		return rpc_connection_receive_payload(c, f, e);
+	c->tail = t;
+	while (in_len(c) < TAIL_HEAD_MAX) {
+		int r = fill_buffer(c, e);
+
+		if (r <= 0)
+			return r < 0 ? -1 : cut_short(e);
+	}
+	if (!envelope_ends_in((struct slice){ c->in + c->in_start, TAIL_HEAD_MAX }, f->len, field,
+			      &before)) {
+		c->tail = NULL;
+		return rpc_connection_receive_payload(c, f, e);
+	}
+	(void)take_buffered(c, NULL, before);
+	left = move_tail(c, f->len - before, e);
+	if (left < 0)
+		return -1;
+	if (!take_ptr(c->tail))
+		return skip(c, (size_t)left, e) < 0 ? -1 : 1;
+	return receive_rest(c, f, field, (size_t)left, e);
+}
+
+void rpc_connection_drop_tail(struct rpc_connection *c, const struct incoming_tail *t)
+{
+	if (c->tail == t)
+		c->tail = NULL;
 }
 
 static void leave(struct rpc_connection *c)

@@ -24,8 +24,9 @@ struct rpc_connection {
 	struct cond turn;  /* sending or closed has changed */
 	struct cond idle;  /* senders is 0 */
 	struct buf unsent; /* the rest of a frame whose sender gave up half-way */
-	bool splices;      /* what is in a pipe goes out by splice(2) */
-	uint8_t *copy;     /* where it does not: what it passes through; NULL until then */
+	bool splices;  /* what is in a pipe goes out, and what goes to one comes in, by splice(2) */
+	uint8_t *copy; /* where it does not: what it passes through; NULL until then */
+	struct incoming_tail *tail; /* being received; NULL also when who waited for it has gone */
 };
 
 /* Owns the io from here on. */
@@ -43,6 +44,35 @@ struct incoming {
 /* 1: *ret is set; 0: the peer closed it between two frames; -1: it is broken or was closed. */
 int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struct err *e)
 	must_check;
+
+/*
+ * The same in two steps: the header, then the payload, which must follow. 1 and 0 as above; the second
+ * step returns 1 or -1.
+ */
+int rpc_connection_receive_header(struct rpc_connection *c, struct incoming *ret, struct err *e)
+	must_check;
+int rpc_connection_receive_payload(struct rpc_connection *c, struct incoming *f, struct err *e)
+	must_check;
+
+/*
+ * A field of type bytes that ends an answer and is wanted in a pipe: the receiving side of struct
+ * outgoing_tail. It comes into the pipe without passing through our memory where the kernel can do that.
+ */
+struct incoming_tail {
+	uint32_t field;
+	int pipe;     /* its end for writing, O_NONBLOCK, empty; -1: not wanted */
+	size_t piped; /* set on success: bytes of the field that are in the pipe */
+};
+
+/*
+ * In place of the second step, for a response. What does not fit the pipe, or any other answer than a
+ * success with that field alone, is in the payload, which is always a complete response. `t` and its
+ * pipe must live until this returns or rpc_connection_drop_tail() was called by another fiber; what
+ * then still comes is skipped.
+ */
+int rpc_connection_receive_tail(struct rpc_connection *c, struct incoming *f,
+				struct incoming_tail *t, struct err *e) must_check;
+void rpc_connection_drop_tail(struct rpc_connection *c, const struct incoming_tail *t);
 
 /*
  * Sending is three steps, because a client may give out stream ids only in the order in which they

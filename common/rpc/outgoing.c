@@ -15,8 +15,6 @@
 /* Small messages are packed into one piece; only above this is it worth looking for large fields. */
 #define GATHER_MIN (4u * POINT_TO_MIN)
 
-#define KEY_MAX (2 * WIRE_VARINT_MAX) /* bytes: a field's number with its type, its length */
-
 struct part {
 	const uint8_t *data; /* NULL: at `offset` of gather.copied */
 	size_t offset, len;
@@ -77,14 +75,6 @@ int outgoing_pack(struct outgoing *o, enum frame_type type, const ProtobufCMessa
 				       (struct outgoing_tail){ .len = 0 }, e);
 }
 
-/* What stands in front of a field of type bytes. Returns its length. */
-static size_t put_key(uint8_t out[static KEY_MAX], uint32_t field, size_t len)
-{
-	size_t n = wire_put_varint(out, field << 3 | WIRE_BYTES);
-
-	return n + wire_put_varint(out + n, len);
-}
-
 int outgoing_pack_with_tail(struct outgoing *o, enum frame_type type,
 			    const ProtobufCMessage *envelope, uint32_t field,
 			    const ProtobufCMessage *payload, struct outgoing_tail tail,
@@ -92,14 +82,14 @@ int outgoing_pack_with_tail(struct outgoing *o, enum frame_type type,
 {
 	size_t payload_len = payload ? protobuf_c_message_get_packed_size(payload) : 0;
 	size_t total = protobuf_c_message_get_packed_size(envelope);
-	uint8_t head[FRAME_HEADER_LEN], key[KEY_MAX], tail_key[KEY_MAX];
+	uint8_t head[FRAME_HEADER_LEN], key[WIRE_KEY_MAX], tail_key[WIRE_KEY_MAX];
 	struct gather g = { .base.append = gather_append };
 	struct frame f = { .type = (uint8_t)type };
-	size_t tail_key_len = tail.len > 0 ? put_key(tail_key, tail.field, tail.len) : 0;
+	size_t tail_key_len = tail.len > 0 ? wire_put_key(tail_key, tail.field, tail.len) : 0;
 	size_t key_len = 0;
 
 	if (payload_len + tail.len > 0) {
-		key_len = put_key(key, field, payload_len + tail_key_len + tail.len);
+		key_len = wire_put_key(key, field, payload_len + tail_key_len + tail.len);
 		total += key_len + payload_len + tail_key_len + tail.len;
 	}
 	if (total > FRAME_PAYLOAD_MAX)

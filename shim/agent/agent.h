@@ -65,9 +65,19 @@ enum agent_stream {
 	AGENT_STDOUT,
 	AGENT_STDERR
 };
-/* *ret_len 0: end of stream. *ret_data for free(). No deadline: until there is something. */
+/* What a process has written: first what is in the pipe, then what is at `data`. */
+struct agent_output {
+	size_t piped;
+	uint8_t *data; /* for free() */
+	size_t len;
+};
+/*
+ * Up to `max` bytes, much of them perhaps in `pipe` (-1: none; else its end for writing, O_NONBLOCK,
+ * empty, and full of anything after an error). Nothing at all: end of stream. No deadline: until
+ * there is something.
+ */
 int agent_read_stream(struct agent *a, enum agent_stream which, const char *id, const char *exec_id,
-		      uint32_t max, uint8_t **ret_data, size_t *ret_len, struct err *e) must_check;
+		      uint32_t max, int pipe, struct agent_output *ret, struct err *e) must_check;
 
 int agent_resize_tty(struct agent *a, const char *id, const char *exec_id, uint32_t rows,
 		     uint32_t columns, struct deadline d, struct err *e) must_check;

@@ -35,14 +35,9 @@ void agent_free(struct agent *a)
 	free(a);
 }
 
-static int call(struct agent *a, const ProtobufCServiceDescriptor *service, const char *method,
-		const void *req, void *ret_resp, struct deadline d, struct err *e)
+/* After a call that was made with n_calls one higher. */
+static int finish_call(struct agent *a, const char *method, int result, struct err *e)
 {
-	int result = -1;
-
-	a->n_calls++;
-	if (a->client)
-		result = rpc_call(a->client, service, method, NULL, req, ret_resp, d, e);
 	if (result < 0 && a->client)
 		err_wrap(e, "agent: %s", method);
 	else if (result < 0) /* it went while we waited: that says more than a closed connection */
@@ -52,10 +47,33 @@ static int call(struct agent *a, const ProtobufCServiceDescriptor *service, cons
 	return result;
 }
 
+static int call(struct agent *a, const ProtobufCServiceDescriptor *service, const char *method,
+		const void *req, void *ret_resp, struct deadline d, struct err *e)
+{
+	int result = -1;
+
+	a->n_calls++;
+	if (a->client)
+		result = rpc_call(a->client, service, method, NULL, req, ret_resp, d, e);
+	return finish_call(a, method, result, e);
+}
+
 int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,
 	       struct deadline d, struct err *e)
 {
 	return call(a, &grpc__agent_service__descriptor, method, req, ret_resp, d, e);
+}
+
+int agent_call_to_pipe(struct agent *a, const char *method, const void *req, void *ret_resp,
+		       uint32_t field, int pipe, size_t *ret_piped, struct err *e)
+{
+	int result = -1;
+
+	a->n_calls++;
+	if (a->client)
+		result = rpc_call_to_pipe(a->client, &grpc__agent_service__descriptor, method, req,
+					  ret_resp, field, pipe, ret_piped, DEADLINE_NEVER, e);
+	return finish_call(a, method, result, e);
 }
 
 static int check_serving(struct agent *a, struct deadline d, struct err *e)

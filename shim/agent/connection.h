@@ -22,4 +22,8 @@ struct agent *agent_over(struct io *conn) must_check;
 int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,
 	       struct deadline d, struct err *e) must_check;
 
+/* The same without a deadline, by rpc_call_to_pipe(); `pipe` may be -1. */
+int agent_call_to_pipe(struct agent *a, const char *method, const void *req, void *ret_resp,
+		       uint32_t field, int pipe, size_t *ret_piped, struct err *e) must_check;
+
 #endif

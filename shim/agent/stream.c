@@ -43,30 +43,32 @@ int agent_close_stdin(struct agent *a, const char *id, const char *exec_id, stru
 	return agent_call(a, "CloseStdin", &req, NULL, d, e);
 }
 
+#define DATA_FIELD 1u /* of ReadStreamResponse */
+
 int agent_read_stream(struct agent *a, enum agent_stream which, const char *id, const char *exec_id,
-		      uint32_t max, uint8_t **ret_data, size_t *ret_len, struct err *e)
+		      uint32_t max, int pipe, struct agent_output *ret, struct err *e)
 {
 	const char *method = which == AGENT_STDOUT ? "ReadStdout" : "ReadStderr";
 	Grpc__ReadStreamRequest req;
 	Grpc__ReadStreamResponse *resp = NULL;
-	size_t len;
+	struct agent_output got;
 
 	grpc__read_stream_request__init(&req);
 	req.container_id = message_text(id);
 	req.exec_id = message_text(exec_id);
 	req.len = max;
-	if (agent_call(a, method, &req, &resp, DEADLINE_NEVER, e) < 0)
+	if (agent_call_to_pipe(a, method, &req, &resp, DATA_FIELD, pipe, &got.piped, e) < 0)
 		return -1;
-	len = resp->data.len;
-	if (len > max) {
-		grpc__read_stream_response__free_unpacked(resp, NULL);
-		return err_set(e, ERR_INTERNAL, "agent: %s: %zu bytes where %u were asked for",
-			       method, len, max);
-	}
 	/* The unpacked bytes are from malloc() and can change hands without a copy. */
-	*ret_data = take_ptr(resp->data.data);
+	got.len = resp->data.len;
+	got.data = take_ptr(resp->data.data);
 	resp->data.len = 0;
-	*ret_len = len;
 	grpc__read_stream_response__free_unpacked(resp, NULL);
+	if (got.piped + got.len > max) {
+		free(got.data);
+		return err_set(e, ERR_INTERNAL, "agent: %s: %zu bytes where %u were asked for",
+			       method, got.piped + got.len, max);
+	}
+	*ret = got;
 	return 0;
 }
