@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -199,14 +198,6 @@ int rpc_connection_receive(struct rpc_connection *c, struct incoming *ret, struc
 	return r;
 }
 
-/* Whether nothing more can be put into a pipe. */
-static bool pipe_full(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-
-	return poll(&p, 1, 0) == 0;
-}
-
 /* Up to len bytes of the stream to the pipe. Returns how many; 0: no more than that goes there. */
 static ssize_t move_some(struct rpc_connection *c, int pipe, size_t len, struct err *e)
 {
@@ -234,9 +225,14 @@ static ssize_t move_some(struct rpc_connection *c, int pipe, size_t len, struct 
 	return 0;
 }
 
-/* To the pipe of c->tail, which may go meanwhile. Returns what is left, -1 on error. */
+/*
+ * To the pipe of c->tail, which may go meanwhile. Returns what is left, -1 on error. Nothing moves where
+ * the stream is empty or the pipe full, and after a wait for the stream it must be the pipe.
+ */
 static ssize_t move_tail(struct rpc_connection *c, size_t len, struct err *e)
 {
+	bool waited = false;
+
 	while (len > 0 && c->tail && !c->closed) {
 		ssize_t n = move_some(c, c->tail->pipe, len, e);
 
@@ -244,12 +240,11 @@ static ssize_t move_tail(struct rpc_connection *c, size_t len, struct err *e)
 			return -1;
 		len -= (size_t)n;
 		c->tail->piped += (size_t)n;
-		if (n > 0)
-			continue;
-		if (!c->splices || in_len(c) > 0 || pipe_full(c->tail->pipe))
+		if (n == 0 && (waited || in_len(c) > 0 || !c->splices))
 			break;
-		if (io_wait_readable(c->io, DEADLINE_NEVER, e) < 0)
+		if (n == 0 && io_wait_readable(c->io, DEADLINE_NEVER, e) < 0)
 			return -1;
+		waited = n == 0;
 	}
 	return (ssize_t)len;
 }

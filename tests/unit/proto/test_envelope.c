@@ -162,6 +162,38 @@ static void test_varint(void **state)
 	}
 }
 
+/* What may end in a pipe: a success with that one field up to the end, and nothing else. */
+static void test_ends_in(void **state)
+{
+	static const struct {
+		const char *head;
+		size_t len, total, before; /* before 0: no */
+	} cases[] = {
+		{ "\x12\x66\x0a\x64", 4, 104, 4 },                 /* payload { 1: 100 bytes } */
+		{ "\x0a\x00\x12\x66\x0a\x64", 6, 106, 6 },         /* an empty status before */
+		{ "\x0a\x02\x08\x00\x12\x66\x0a\x64", 8, 108, 8 }, /* status 0 */
+		{ "\x0a\x02\x08\x05\x12\x66\x0a\x64", 8, 108, 0 }, /* status 5 */
+		{ "\x12\x66\x0a\x64", 4, 105, 0 },                 /* something behind it */
+		{ "\x12\x66\x0a\x63", 4, 104, 0 },                 /* a field behind it */
+		{ "\x12\x66\x12\x64", 4, 104, 0 },                 /* another field */
+		{ "\x12\x66\x08\x64", 4, 104, 0 },                 /* a number */
+		{ "\x12\x66", 2, 104, 0 },                         /* cut short */
+		{ "\x0a\x64", 2, 102, 0 },                         /* a long status */
+		{ "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, 104, 0 },
+		{ "", 0, 104, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct slice head = { (const uint8_t *)cases[i].head, cases[i].len };
+		size_t before = 0;
+
+		if (envelope_ends_in(head, cases[i].total, 1, &before) != (cases[i].before > 0) ||
+		    before != cases[i].before)
+			fail_msg("case %zu: %zu", i, before);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_fields_are_skipped),
 		cmocka_unit_test(test_response),
 		cmocka_unit_test(test_varint),
+		cmocka_unit_test(test_ends_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,8 @@ RPC_TESTS = \
 	tests/unit/rpc/test_message \
 	tests/unit/rpc/test_pipe \
 	tests/unit/rpc/test_server \
-	tests/unit/rpc/test_status
+	tests/unit/rpc/test_status \
+	tests/unit/rpc/test_to_pipe
 check_PROGRAMS += $(RPC_TESTS)
 TESTS += $(RPC_TESTS)
 
@@ -24,3 +25,5 @@ tests_unit_rpc_test_server_SOURCES = tests/unit/rpc/test_server.c $(rpc_fixture)
 tests_unit_rpc_test_server_LDADD = $(rpc_test_libs)
 tests_unit_rpc_test_status_SOURCES = tests/unit/rpc/test_status.c
 tests_unit_rpc_test_status_LDADD = $(rpc_test_libs)
+tests_unit_rpc_test_to_pipe_SOURCES = tests/unit/rpc/test_to_pipe.c $(rpc_fixture)
+tests_unit_rpc_test_to_pipe_LDADD = $(rpc_test_libs)
