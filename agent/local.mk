@@ -37,8 +37,10 @@ libagent_a_SOURCES = \
 	agent/storage/hugepages.c agent/storage/hugepages.h \
 	agent/storage/layers.c agent/storage/layers.h \
 	agent/storage/layers_plan.c agent/storage/layers_plan.h \
+	agent/storage/mirror.c agent/storage/mirror.h \
 	agent/storage/verified.c agent/storage/verified.h \
-	agent/storage/storage.c agent/storage/storage.h
+	agent/storage/storage.c agent/storage/storage.h \
+	agent/storage/watched.c agent/storage/watched.h
 libagent_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)
 
 include agent/cgroup/local.mk

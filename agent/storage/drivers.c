@@ -14,6 +14,7 @@
 #include "agent/storage/block.h"
 #include "agent/storage/hugepages.h"
 #include "agent/storage/storage.h"
+#include "agent/storage/watched.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
@@ -210,7 +211,7 @@ static const struct storage_driver ephemeral = {
 static const struct storage_driver local = { .name = "local", .keep = true, .mount = local_make };
 
 const struct storage_driver *const storage_drivers[] = {
-	&bind,      &ephemeral,     &local,         &overlayfs,    &virtio_fs,
-	&block_blk, &block_blk_ccw, &block_mmioblk, &block_nvdimm, &block_scsi,
+	&bind,          &ephemeral,     &local,        &overlayfs,  &virtio_fs,      &block_blk,
+	&block_blk_ccw, &block_mmioblk, &block_nvdimm, &block_scsi, &watchable_bind,
 };
 const size_t storage_n_drivers = ARRAY_LEN(storage_drivers);

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import census  # noqa: E402
 import commands  # noqa: E402
+import console  # noqa: E402
 import containerd as c  # noqa: E402
 import cri  # noqa: E402
 import environment  # noqa: E402
@@ -57,7 +58,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, network, sizes):
+            for module in (commands, lifecycle, streams, environment, hooks, console, network, sizes):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -348,8 +349,33 @@ static void descriptors(void)
 	putchar(']');
 }
 
-int main(void)
+/* `probe watch DIR`: the names of what inotify tells of a directory, one a line, until somebody ends it. */
+static int watch(const char *dir)
 {
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	int fd = inotify_init1(IN_CLOEXEC);
+
+	if (fd < 0 || inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO | IN_DELETE) < 0)
+		return 1;
+	for (;;) {
+		ssize_t n = read(fd, events, sizeof(events));
+
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *event = (const void *)(events + at);
+
+			if (event->len > 0)
+				printf("%s\n", event->name);
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
+		if (n <= 0 || fflush(stdout) != 0)
+			return 1;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "watch") == 0)
+		return watch(argv[2]);
 	putchar('{');
 	descriptors();
 	ids();

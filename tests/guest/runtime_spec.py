@@ -3,9 +3,11 @@
 
 import json
 import os
+import shutil
+import time
 
 from guest import RUN, SHARE, Local, bind, spec
-from report import check, check_equal, check_in
+from report import Failure, Skip, check, check_equal, check_in
 
 
 def placed_create(g, message, **request):
@@ -224,6 +226,77 @@ def test_propagation_of_the_root(g):
     message["Linux"]["RootfsPropagation"] = "nonsense"
     g.agent.refused("CreateContainer", "INTERNAL", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=g.placed(message),
                     text="no propagation of a root file system")
+
+
+# Volumes that inotify works on.
+
+def watchable(source, name, *options):
+    return {"driver": "watchable-bind", "source": source, "fstype": "bind", "options": ["bind", *options],
+            "mount_point": f"{SHARE}/watchable/{name}"}
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def until(g, name, script, want, seconds=20):
+    deadline = time.monotonic() + seconds
+    while (got := g.exec_output(name, "sh", "-c", script)[0]) != want:
+        if time.monotonic() > deadline:
+            raise Failure(f"{script}: {got!r}, not {want!r} within {seconds} s")
+        time.sleep(0.3)
+
+
+def test_watchable_volume(g):
+    """As the kubelet keeps a ConfigMap: a link that is swapped, and a process of the container that is told of it."""
+    if not os.path.exists(f"{g.share}/busybox/bin/probe"):
+        raise Skip("there is no static probe in this build")
+    source = f"{g.share}/{g.new_id('config')}"
+    os.makedirs(f"{source}/..1")
+    write(f"{source}/..1/key", "old\n")
+    os.symlink("..1", f"{source}/..data")
+    os.symlink("..data/key", f"{source}/key")
+    volume = watchable(f"{SHARE}/{os.path.basename(source)}", "config", "ro")
+    message = spec("sh", "-c", "probe watch /mnt > /tmp/events", mounts=[bind(volume["mount_point"], "/mnt", "ro"), {
+        "destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}])
+    name = placed_create(g, message, storages=[g.placed(volume)])
+    g.agent("StartContainer", container_id=name)
+    until(g, name, "cat /mnt/key; ls -A /mnt", "old\n..1\n..data\nkey\n")
+    os.makedirs(f"{source}/..2")
+    write(f"{source}/..2/key", "new\n")
+    os.symlink("..2", f"{source}/..data_tmp")
+    os.rename(f"{source}/..data_tmp", f"{source}/..data")
+    shutil.rmtree(f"{source}/..1")
+    until(g, name, "cat /mnt/key; ls -A /mnt", "new\n..2\n..data\nkey\n")
+    check_in("..data", g.exec_output(name, "cat", "/tmp/events")[0], "inotify")
+    check_in("Read-only", g.exec_output(name, "touch", "/mnt/x")[1])
+    g.remove(name)
+
+
+def test_watchable_file_and_large_ones(g):
+    single, large = f"{g.share}/{g.new_id('one')}", f"{g.share}/{g.new_id('large')}"
+    write(single, "first\n")
+    os.makedirs(large)
+    for i in range(17):
+        write(f"{large}/{i}", "x\n")
+    volumes = [watchable(f"{SHARE}/{os.path.basename(single)}", "single"),
+               watchable(f"{SHARE}/{os.path.basename(large)}", "large")]
+    message = spec("sleep", "100", mounts=[bind(volumes[0]["mount_point"], "/mnt/f"),
+                                           bind(volumes[1]["mount_point"], "/guest")])
+    name = placed_create(g, message, storages=[g.placed(v) for v in volumes])
+    g.agent("StartContainer", container_id=name)
+    check_equal(g.exec_output(name, "cat", "/mnt/f")[0], "first\n")
+    write(single, "second, longer\n")
+    until(g, name, "cat /mnt/f", "second, longer\n")
+    check_in("17", g.exec_output(name, "sh", "-c", "ls /guest | wc -l")[0])
+    types = g.exec_output(name, "sh", "-c", "grep -E ' /(mnt/f|guest) ' /proc/mounts | cut -d' ' -f3")[0].split()
+    check_equal(types[0], "tmpfs", "a copy")
+    check(types[1] != "tmpfs", "17 files are bound as they are")
+    g.remove(name)
+    bad = watchable(f"{SHARE}/none-such", "bad")
+    g.agent.refused("CreateContainer", "INTERNAL", "NOT_FOUND", container_id=g.new_id(), OCI=g.placed(spec("true")),
+                    storages=[g.placed(bad)], text="none-such")
 
 
 def shared_pid_namespace_that_ended(build):
