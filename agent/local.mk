@@ -11,6 +11,8 @@ libagent_a_SOURCES = \
 	agent/container/lifecycle_hooks.c agent/container/lifecycle_hooks.h \
 	agent/container/namespace_set.c agent/container/namespace_set.h \
 	agent/container/pod_init.c agent/container/pod_init.h \
+	agent/container/share_mount.c \
+	agent/container/shared_mounts.c agent/container/shared_mounts.h \
 	agent/guest/command.c agent/guest/command.h \
 	agent/guest/copy_file.c agent/guest/copy_file.h \
 	agent/guest/metrics.c agent/guest/metrics.h \

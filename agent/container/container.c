@@ -55,6 +55,7 @@ void container_unref(struct container *c)
 {
 	if (--c->refs > 0)
 		return;
+	free(c->name);
 	free(c->rootfs);
 	free(c->spec);
 	strv_free(c->storages);

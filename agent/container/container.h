@@ -33,6 +33,7 @@ enum container_state {
 struct container {
 	struct sandbox *sandbox;
 	char id[ID_MAX + 1];
+	char *name;    /* the orchestrator's, by which shared mounts name it; NULL: none */
 	unsigned refs; /* one for the table; whoever waits holds another */
 	enum container_state state;
 	struct undo teardown;

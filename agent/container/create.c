@@ -12,6 +12,7 @@
 #include "agent/container/host_devices.h"
 #include "agent/container/lifecycle_hooks.h"
 #include "agent/container/namespace_set.h"
+#include "agent/container/shared_mounts.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/layers.h"
 #include "common/base/log.h"
@@ -19,10 +20,11 @@
 #include "common/base/path.h"
 
 /* Limits on what one request may bring; the wire's 4 MiB bound the rest. */
-#define MOUNTS_MAX    4096u
-#define DEVICES_MAX   1024u
-#define STORAGES_MAX  256u
-#define ARGUMENTS_MAX 16384u /* words, of arguments and of the environment */
+#define MOUNTS_MAX        4096u
+#define DEVICES_MAX       1024u
+#define STORAGES_MAX      256u
+#define SHARED_MOUNTS_MAX 64u
+#define ARGUMENTS_MAX     16384u /* words, of arguments and of the environment */
 
 #define CGROUP_REMOVE_MS 10000
 #define SHARE_DIR        "shared" /* below the run directory */
@@ -71,8 +73,8 @@ static int check_request(const struct sandbox *sb, const Grpc__CreateContainerRe
 			       SANDBOX_CONTAINERS_MAX);
 	if (req->n_storages > STORAGES_MAX)
 		return err_set(e, ERR_EXHAUSTED, "more than %u storages", STORAGES_MAX);
-	if (req->n_shared_mounts > 0)
-		return err_set(e, ERR_UNSUPPORTED, "shared mounts are not implemented");
+	if (req->n_shared_mounts > SHARED_MOUNTS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %u shared mounts", SHARED_MOUNTS_MAX);
 	return check_spec(req->oci, e);
 }
 
@@ -333,7 +335,9 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 		return -1;
 	guest_hooks_append(&c->sandbox->guest_hooks, req->oci);
 	keep_spec(c, req->oci);
-	return launch_init(c, req, d, e);
+	if (launch_init(c, req, d, e) < 0)
+		return -1;
+	return shared_mounts_add(c, req->shared_mounts, req->n_shared_mounts, d, e);
 }
 
 static bool is_in_pod(const Grpc__Spec *spec)
@@ -359,6 +363,8 @@ int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req
 	c->pid_ns = -1;
 	c->in_pod = is_in_pod(req->oci);
 	(void)snprintf(c->id, sizeof(c->id), "%s", req->container_id);
+	if (container_given_name(req->oci))
+		c->name = xstrdup(container_given_name(req->oci));
 	HASH_ADD_STR(sb->containers, id, c);
 	undo_push(&c->teardown, "container", undo_table, c);
 

@@ -58,12 +58,12 @@ int command_run(const struct command *c, struct deadline d, char **ret, size_t *
 		struct err *e)
 {
 	const char *path = c->path ? c->path : c->argv[0];
-	const char *name = path_base(path);
+	const char *name = path_base(c->argv[0]);
 	auto_close int in = memory_file(c->input ? c->input : "", c->input_len, e);
 	auto_close int out = in < 0 ? -1 : memory_file("", 0, e);
 	auto_close int err = out < 0 ? -1 : memory_file("", 0, e);
 	CLEANUP(child_free_slot) struct child *child = NULL;
-	const struct child_fd fds[] = { { in, 0 }, { out, 1 }, { err, 2 } };
+	auto_free struct child_fd *fds = xcalloc(3 + c->n_fds, sizeof(*fds));
 	const struct child_spec spec = {
 		.name = name,
 		.path = path,
@@ -71,7 +71,7 @@ int command_run(const struct command *c, struct deadline d, char **ret, size_t *
 		.envp = c->envp,
 		.cwd = c->cwd,
 		.fds = fds,
-		.n_fds = ARRAY_LEN(fds),
+		.n_fds = 3 + c->n_fds,
 		.new_session = true,
 		.die_with_parent = true,
 	};
@@ -79,6 +79,11 @@ int command_run(const struct command *c, struct deadline d, char **ret, size_t *
 
 	if (err < 0)
 		return -1;
+	fds[0] = (struct child_fd){ in, 0 };
+	fds[1] = (struct child_fd){ out, 1 };
+	fds[2] = (struct child_fd){ err, 2 };
+	for (size_t i = 0; i < c->n_fds; i++)
+		fds[3 + i] = c->fds[i];
 	child = child_spawn(&spec, e);
 	if (!child)
 		return -1;

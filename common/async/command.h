@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "common/async/child.h"
 #include "common/async/deadline.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
@@ -20,6 +21,8 @@ struct command {
 	const char *cwd;         /* NULL: ours */
 	const void *input;       /* its standard input; NULL: none */
 	size_t input_len;
+	const struct child_fd *fds; /* more for it, at numbers above 2 */
+	size_t n_fds;
 };
 
 /*

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from guest import RUN, SHARE, Local, bind, spec
+from guest import CAPABILITIES, RUN, SHARE, Local, bind, spec
 from report import Failure, Skip, check, check_equal, check_in
 
 
@@ -226,6 +226,28 @@ def test_propagation_of_the_root(g):
     message["Linux"]["RootfsPropagation"] = "nonsense"
     g.agent.refused("CreateContainer", "INTERNAL", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=g.placed(message),
                     text="no propagation of a root file system")
+
+
+def test_shared_mounts(g):
+    """A sidecar mounts something after its start; a container that is told of it waits for that, and sees it."""
+    label = {"io.kubernetes.cri.container-name": "sidecar"}
+    sidecar = g.start("sh", "-c", "sleep 1; mkdir -p /tmp/fs && mount -t tmpfs none /tmp/fs && echo served > /tmp/fs/f; "
+                      "exec sleep 100", annotations=label, capabilities=[*CAPABILITIES, "CAP_SYS_ADMIN"],
+                      mounts=[{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}])
+    mount = {"name": "served", "src_ctr": "sidecar", "src_path": "/tmp/fs", "dst_ctr": "app", "dst_path": "/tmp/in/it"}
+    message = spec("sh", "-c", "cat /tmp/in/it/f; grep -c ' /tmp/in/it ' /proc/mounts",
+                   mounts=[{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}])
+    name = placed_create(g, message, shared_mounts=[mount])
+    g.agent("StartContainer", container_id=name)
+    check_equal((g.read_all(name), g.read_all(name, method="ReadStderr"), g.wait(name)), ("served\n1\n", "", 0))
+    g.remove(name)
+    for change, text in (({"dst_path": "relative"}, "no absolute path"),
+                         ({"src_path": "/tmp/../x"}, "no absolute path")):
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=g.placed(message),
+                        shared_mounts=[{**mount, **change}], text=text)
+    g.agent.refused("CreateContainer", "INTERNAL", "DEADLINE_EXCEEDED", container_id=g.new_id(), OCI=g.placed(message),
+                    shared_mounts=[{**mount, "src_path": "/tmp/none"}], text="nothing is mounted at '/tmp/none'")
+    g.remove(sidecar)
 
 
 # Volumes that inotify works on.
