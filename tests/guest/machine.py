@@ -16,9 +16,9 @@ from report import Failure, Skip
 MIB = 1 << 20
 SEARCH = "/usr/sbin:/sbin:/usr/bin:/bin"
 # Fixed places on the root bus, free in what husk itself plugs there.
-SWAP, VOLUME, XFS, SCSI_CARD, PORT_DISK, PORT_NET, PORT_SWAP, TEST_DEVICE = range(0x10, 0x18)
+SWAP, VOLUME, XFS, SCSI_CARD, PORT_DISK, PORT_NET, PORT_SWAP, TEST_DEVICE, SPARE_SWAP, SPARE_PATH = range(0x10, 0x1a)
 DISKS = {"swap": 32 * MIB, "volume": 32 * MIB, "xfs": 320 * MIB, "pmem": 128 * MIB, "daxpmem": 128 * MIB,
-         "plugged": 16 * MIB,
+         "spare1": 8 * MIB, "spare2": 8 * MIB, "plugged": 16 * MIB,
          "late": 16 * MIB, "scsi": 16 * MIB}
 PROGRAMS = ("/sbin/resize2fs", "/sbin/mkfs.ext4", "/sbin/modprobe", "/usr/sbin/xfs_growfs")
 TABLES = ("iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore")
@@ -149,7 +149,7 @@ def make_disks(directory):
         paths[name] = f"{directory}/{name}.img"
         with open(paths[name], "wb") as disk:
             disk.truncate(size)
-    for name in ("swap", "late"):
+    for name in ("swap", "late", "spare1", "spare2"):
         run(find("mkswap"), paths[name])
     for name in ("volume", "pmem", "daxpmem", "plugged", "scsi"):
         run(find("mkfs.ext4"), "-q", "-F", "-b", "4096", paths[name])
@@ -163,6 +163,8 @@ def words():
     text = (disk.format("swap") + f"-device virtio-blk-pci,drive=swap,bus=pcie.0,addr={SWAP:#x} "
             + disk.format("volume") + f"-device virtio-blk-pci,drive=volume,bus=pcie.0,addr={VOLUME:#x} "
             + disk.format("xfs") + f"-device virtio-blk-pci,drive=xfs,bus=pcie.0,addr={XFS:#x} "
+            + disk.format("spare1") + f"-device virtio-blk-pci,drive=spare1,bus=pcie.0,addr={SPARE_SWAP:#x} "
+            + disk.format("spare2") + f"-device virtio-blk-pci,drive=spare2,bus=pcie.0,addr={SPARE_PATH:#x} "
             + disk.format("plugged") + disk.format("late") + disk.format("scsi")
             + f"-device virtio-scsi-pci,id=card,bus=pcie.0,addr={SCSI_CARD:#x} "
             + port.format("portdisk", PORT_DISK) + port.format("portnet", PORT_NET)
@@ -181,7 +183,7 @@ class Machine(guest.Guest):
         self.machine = None
         os.chmod(self.things, 0o755)
         try:
-            config = self.prepare(build)
+            config = self.lay_out(build)
             super().__init__(build, config=config, sandbox=False)
             self.monitor = Monitor(self.listener.accept()[0])
             self.create_sandbox(kernel_modules=[
@@ -193,7 +195,7 @@ class Machine(guest.Guest):
             self.remove_things()
             raise
 
-    def prepare(self, build):
+    def lay_out(self, build):
         image = os.path.realpath(f"{build}/guest/image/default")
         cache = os.path.realpath(f"{build}/../guest")
         kernels = [f"{cache}/{n}/tree" for n in os.listdir(cache) if n.startswith("kernel-")]

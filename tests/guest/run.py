@@ -18,6 +18,7 @@ import conformance  # noqa: E402
 import containers  # noqa: E402
 import devices  # noqa: E402
 import endurance  # noqa: E402
+import every_call  # noqa: E402
 import guest  # noqa: E402
 import hostile  # noqa: E402
 import hotplug  # noqa: E402
@@ -27,19 +28,20 @@ import services  # noqa: E402
 from report import Report, Skip  # noqa: E402
 
 
-def on_own_machine(report, module, build):
-    """The module's tests on the machine that its boot() makes; where that cannot be, one test says why."""
-    if not report.wants(vars(module)):
+def on_own_machine(report, modules, build):
+    """The modules' tests on the machine that boot() of the first makes; where that cannot be, one test says why."""
+    if not any(report.wants(vars(module)) for module in modules):
         return
     try:
-        machine = module.boot(build)
+        machine = modules[0].boot(build)
     except Skip as reason:
         def test_machine(why=reason):
             raise why
-        report.run(test_machine, label=module.__name__)
+        report.run(test_machine, label=modules[0].__name__)
         return
     try:
-        report.run_all(vars(module), machine)
+        for module in modules:
+            report.run_all(vars(module), machine)
     finally:
         machine.close()
 
@@ -72,8 +74,8 @@ def main():
             report.run_all(vars(module), local, label="as a process of this host")
     finally:
         local.close()
-    for module in (devices, layers, hotplug):
-        on_own_machine(report, module, os.path.abspath(options.build))
+    for modules in ((devices, every_call), (layers,), (hotplug,)):
+        on_own_machine(report, modules, os.path.abspath(options.build))
     report.finish()
 
 
