@@ -435,6 +435,20 @@ static int die_with_parent(const struct confine *c)
 	return 0;
 }
 
+/*
+ * As many descriptors as we may have ourselves: a disk of a hundred layers takes QEMU four hundred, and
+ * 1024 is what many hosts give.
+ */
+static int open_many_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -1;
+	files.rlim_cur = files.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int confine_enter(void *confine, const char **ret_step)
 {
 	const struct confine *c = confine;
@@ -451,6 +465,9 @@ int confine_enter(void *confine, const char **ret_step)
 		return -1;
 	*ret_step = "forbid core dumps";
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return -1;
+	*ret_step = "raise the limit of open files";
+	if (open_many_files() < 0)
 		return -1;
 	*ret_step = "limit the bounding set";
 	if (limit_bounding_set(c->keep_caps) < 0)

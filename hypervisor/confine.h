@@ -52,8 +52,8 @@ gid_t confine_gid(const struct confine *c);
 /*
  * struct child_spec.before_exec with `confine` as arg; the child was made with
  * confine_clone_flags(). Async-signal-safe. In this order: cgroups, network namespace, read-only
- * view of the file systems (VMM), no core dumps, capabilities and ids, no_new_privs, death with the
- * parent, filter.
+ * view of the file systems (VMM), no core dumps, as many descriptors as we may have, capabilities
+ * and ids, no_new_privs, death with the parent, filter.
  */
 int confine_enter(void *confine, const char **ret_step) must_check;
 

@@ -138,10 +138,41 @@ def test_volume(g):
 
 
 def test_read_only(g):
-    disk = g.plug(erofs(g, "layer", "one layer\n"), read_only=True, shared=True)
-    check_equal(g.mounted(disk, "erofs", "cat /mnt/who", "ro"), "one layer\n")
+    """A file that is shared may be in use any number of times."""
+    path = erofs(g, "layer", "one layer\n")
+    disks = [g.plug(path, read_only=True, shared=True) for _ in range(3)]
+    for disk in disks:
+        check_equal(g.mounted(disk, "erofs", "cat /mnt/who", "ro"), "one layer\n")
+    for disk in disks:
+        g.unplug(disk)
+    check_equal(g.held(), NOTHING)
+
+
+def test_past_the_page_cache(g):
+    path = ext4(g, "direct.img")
+    disk = g.plug(path, direct=True)
+    script = "dd if=/dev/zero of=/mnt/zeros bs=64k count=20 2> /dev/null; md5sum < /mnt/zeros"
+    check_equal(g.mounted(disk, "ext4", script).split()[0], hashlib.md5(bytes(20 << 16)).hexdigest())
     g.unplug(disk)
     check_equal(g.held(), NOTHING)
+
+
+def test_block_device(g):
+    content = os.urandom(1 << 20)
+    path = g.file("behind", content=content)
+    done = subprocess.run(["losetup", "-f", "--show", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise Skip(f"no loop device: {done.stderr.strip()}")
+    node = done.stdout.strip()
+    try:
+        disk = g.plug(node)
+        check_equal(g.digest(disk), hashlib.md5(content).hexdigest())
+        g.unplug(disk)
+        g.refuses("a block device cannot be part of a disk",
+                  plug={"extents": [{"file": node}, {"file": path}], "read_only": True})
+        check_equal(g.held(), NOTHING)
+    finally:
+        run("losetup", "-d", node)
 
 
 def test_one_disk_of_five_files(g):
@@ -153,6 +184,17 @@ def test_one_disk_of_five_files(g):
     disk = g.plug(*files, {"file": pad, "length": 1 << 20}, {"file": files[0], "offset": 1024, "length": 2048},
                   {"file": pad, "length": 4096}, read_only=True, shared=True)
     whole += bytes(1 << 20) + parts[0][1024:3072] + bytes(4096)
+    check_equal(g.digest(disk), hashlib.md5(whole).hexdigest())
+    g.unplug(disk)
+    check_equal(g.held(), NOTHING)
+
+
+def test_one_disk_of_very_many_files(g):
+    """More than the 1024 descriptors that a process has by default: each is in two places in QEMU."""
+    files = [g.file(f"piece{i}", content=bytes([i % 251]) * (SECTOR + i)) for i in range(520)]
+    whole = b"".join((bytes([i % 251]) * (SECTOR + i)).ljust((2 if i else 1) * SECTOR, b"\0") for i in range(513))
+    whole += b"".join((bytes([i % 251]) * (SECTOR + i)).ljust(3 * SECTOR, b"\0") for i in range(513, 520))
+    disk = g.plug(*files, read_only=True, shared=True)
     check_equal(g.digest(disk), hashlib.md5(whole).hexdigest())
     g.unplug(disk)
     check_equal(g.held(), NOTHING)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/async/child.h"
@@ -87,6 +88,21 @@ static void test_root_without_capabilities(void **state)
 				 "Seccomp=2 ");
 }
 
+static void test_limits(void **state)
+{
+	auto_free char *got = NULL;
+	struct rlimit files, fewer;
+
+	(void)state;
+	need_root();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	fewer = (struct rlimit){ .rlim_cur = 300, .rlim_max = files.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+	got = look(CONFINE_VMM, "", "ulimit -c; test $(ulimit -Sn) = $(ulimit -Hn) && echo raised");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_string_equal(got, "0\nraised\n");
+}
+
 static void test_user(void **state)
 {
 	auto_free char *got = NULL;
@@ -153,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_without_capabilities),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_fs_daemon_keeps_a_few),
 		cmocka_unit_test(test_what_is_denied),

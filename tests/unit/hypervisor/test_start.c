@@ -22,7 +22,7 @@
 #include "common/base/path.h"
 #include "common/net/unix.h"
 #include "hypervisor/confine.h"
-#include "hypervisor/hypervisor.h"
+#include "hypervisor/driver.h"
 #include "hypervisor/qemu/args.h"
 
 #define TEXT(s)       ((char *)(uintptr_t)(s))
@@ -372,6 +372,7 @@ static void stop_with_devices(void *arg)
 	begun = clock_now_ms();
 	hv_stop(kept.hv);
 	assert_true(clock_now_ms() - begun < 1000);
+	assert_int_equal(kept.hv->device_calls, 0);
 	fiber_group_wait(&group);
 	unplug(&kept);
 	hv_free(kept.hv);
