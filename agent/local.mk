@@ -53,6 +53,15 @@ include agent/process/stage.mk
 AGENT_ARCHIVES = libagent.a libagentnet.a libnetlink.a libdevice.a libverity.a libstage.a libagentcgroup.a liboci.a librpc.a libnet.a libasync.a libproto.a \
 	libprotogen.a libjson.a libbase.a
 
+# For guests in which it is no process 1.
+systemdunitdir      = $(prefix)/lib/systemd/system
+systemdunit_DATA    = agent/husk-agent.service
+EXTRA_DIST         += agent/husk-agent.service.in
+CLEANFILES         += agent/husk-agent.service
+agent/husk-agent.service: $(srcdir)/agent/husk-agent.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) agent && \
+	sed 's,@pkglibexecdir@,$(pkglibexecdir),' $(srcdir)/agent/husk-agent.service.in >$@
+
 pkglibexec_PROGRAMS += husk-agent
 husk_agent_SOURCES = agent/main.c
 husk_agent_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)

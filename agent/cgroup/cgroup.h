@@ -34,8 +34,8 @@ struct cgroup;
 /*
  * Create it, with its parents, and turn on the controllers along the way.
  *
- * cgroups_path  Linux.CgroupsPath: with or without a leading '/'; "slice:prefix:name" becomes
- *               "/slice/prefix-name.scope"; empty becomes "/<container_id>". Components "." and
+ * cgroups_path  Linux.CgroupsPath: with or without a leading '/'; "a-b.slice:prefix:name" becomes
+ *               "/a.slice/a-b.slice/prefix-name.scope", where systemd would put it; empty becomes "/<container_id>". Components "." and
  *               ".." are ERR_INVALID.
  *
  * A cgroup that is there already is taken over if no process is in it, and ERR_EXISTS otherwise.

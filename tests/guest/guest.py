@@ -161,10 +161,11 @@ class Guest:
         os.mkdir(self.share)
         os.mkdir(f"{self.directory}/vm", 0o700)
         self.make_rootfs(f"{build}/tests/guest/probe")
+        self.build, self.image_dir = build, f"{build}/guest/image"
         self.prepare()
         with open(f"{self.directory}/husk.toml", "w") as file:
             file.write(f'[hypervisor.qemu]\ntransport = "{transport}"\n{config}\n'
-                       f'[runtime]\nguest_dir = "{build}/guest/image"\n')
+                       f'[runtime]\nguest_dir = "{self.image_dir}"\n')
         self.log = open(f"{self.directory}/log", "wb")
         try:
             self.boot(f"{build}/tests/guest/husk-vm", sandbox)

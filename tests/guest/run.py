@@ -24,6 +24,7 @@ import hostile  # noqa: E402
 import hotplug  # noqa: E402
 import layers  # noqa: E402
 import runtime_spec  # noqa: E402
+import service  # noqa: E402
 import services  # noqa: E402
 from report import Report, Skip  # noqa: E402
 
@@ -65,7 +66,7 @@ def main():
         finally:
             machine.close()
     report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
-    for test in runtime_spec.own_agent:
+    for test in (*service.own_machine, *runtime_spec.own_agent):
         report.run(test, os.path.abspath(options.build))
     local = guest.Local(os.path.abspath(options.build))
     local.cycles, local.processes = options.local_cycles, 10 * options.local_cycles
