@@ -61,7 +61,7 @@ class Machine(guest.Guest):
 
     def held(self):
         """What QEMU has of disks."""
-        return {command: self.ask(count=command)["count"] for command in ("query-fdsets", "query-named-block-nodes")}
+        return {command: self.ask(qmp=command)["count"] for command in ("query-fdsets", "query-named-block-nodes")}
 
     def file(self, name, size=0, content=b""):
         path = f"{self.disks}/{name}"
@@ -225,6 +225,33 @@ def test_refused_and_taken_back(g):
     g.refuses("no extent", plug={"extents": [{"file": path, "offset": 77}], "read_only": True})
     g.refuses("read-only", plug={"extents": [{"file": path}, {"file": path}]})
     g.refuses("neither a file nor a block device", plug={"extents": [{"file": "/dev/null"}]})
+    check_equal(g.held(), NOTHING)
+
+
+def test_guest_that_does_not_answer(g):
+    """The disk stays in the machine and in the books until the guest lets go of it."""
+    path = ext4(g, "asleep.img")
+    disk = g.plug(path)
+    g.mounted(disk, "ext4", "true")
+    before = g.held()
+    g.ask(qmp="stop")
+    g.refuses("unplug blk", "wait for the guest to release the device", unplug=disk["device"], limit_ms=300)
+    check_equal(g.held(), before)
+    g.ask(qmp="cont")
+    g.unplug(disk)
+    check_equal(g.held(), NOTHING)
+
+
+def test_guest_that_throws_a_disk_out(g):
+    disk = g.plug(ext4(g, "thrown.img"))
+    g.mounted(disk, "ext4", "true")
+    check_equal(g.ask(qmp="query-block")["count"], 1)
+    port = disk["address"].split("/")[0]
+    g.look(f"cd /guest/sys/bus/pci; function=$(ls devices/0000:00:{port}.0 | grep '^0000:..:00.0$'); "
+           "echo 0 > $(dirname $(grep -l ${function%.0} slots/*/address))/power")
+    check_equal(g.ask(qmp="query-block")["count"], 0, "QEMU's disks with a device")
+    check_equal(g.ask(qmp="query-fdsets")["count"], 1, "what belongs to the disk stays until it is unplugged")
+    g.unplug(disk)
     check_equal(g.held(), NOTHING)
 
 

@@ -89,7 +89,7 @@ static int unplug(struct hv *hv, uint64_t i, int64_t limit_ms, char **ret, struc
 	return 0;
 }
 
-static int count(struct hv *hv, const char *command, char **ret, struct err *e)
+static int ask_qemu(struct hv *hv, const char *command, char **ret, struct err *e)
 {
 	const struct qemu *q = hv->driver;
 	auto_json struct json *root = NULL;
@@ -115,8 +115,8 @@ char *vm_devices_answer(struct hv *hv, const char *line, size_t len)
 		r = plug(hv, json_get(root, "plug"), &ret, &e);
 	else if (r == 0 && json_u64(json_get(root, "unplug"), &device))
 		r = unplug(hv, device, limit_ms, &ret, &e);
-	else if (r == 0 && json_string(json_get(root, "count")))
-		r = count(hv, json_string(json_get(root, "count")), &ret, &e);
+	else if (r == 0 && json_string(json_get(root, "qmp")))
+		r = ask_qemu(hv, json_string(json_get(root, "qmp")), &ret, &e);
 	else if (r == 0)
 		r = err_set(&e, ERR_INVALID, "unknown request");
 	return r < 0 ? json_object("s:error", e.text, NULL) : ret;

@@ -11,7 +11,7 @@
  *   {"plug":{"extents":[{"file":PATH,"offset":N,"length":N},…],"read_only":B,"shared":B,"direct":B,
  *            "discard":B}}                 {"device":N,"driver":"blk","address":"02/00","us":N}
  *   {"unplug":N,"limit_ms":N}              {"us":N}
- *   {"count":"query-named-block-nodes"}    {"count":N}, of what that QMP command lists
+ *   {"qmp":"query-named-block-nodes"}      {"count":N}, of what that QMP command lists
  *
  * and {"error":TEXT} for whatever went wrong. For free().
  */
