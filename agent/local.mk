@@ -29,7 +29,7 @@ libagent_a_SOURCES = \
 	agent/process/streams.c agent/process/streams.h \
 	agent/process/terminal.c agent/process/terminal.h \
 	agent/process/turn.c agent/process/turn.h \
-	agent/rpc/container.c agent/rpc/file.c agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c agent/rpc/network.c \
+	agent/rpc/container.c agent/rpc/file.c agent/rpc/forward.c agent/rpc/forward.h agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c agent/rpc/network.c \
 	agent/rpc/process.c agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
 	agent/rpc/stream.c \
 	agent/sandbox.c agent/sandbox.h \

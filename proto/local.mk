@@ -21,6 +21,7 @@ PROTOGEN_C = \
 	proto/gen/google/protobuf/empty.pb-c.c \
 	proto/gen/google/protobuf/timestamp.pb-c.c \
 	proto/gen/health.pb-c.c \
+	proto/gen/husk.pb-c.c \
 	proto/gen/oci.pb-c.c \
 	proto/gen/runc_options.pb-c.c \
 	proto/gen/runtime_options.pb-c.c \

@@ -108,6 +108,9 @@ int agent_services_init(struct agent_services *ret, struct sandbox *sb, struct e
 	};
 	ret->list[0] = &ret->agent;
 	ret->list[1] = &ret->health;
+	ret->forward = (struct forward){ .n = 0 };
+	ret->forward_service = forward_service(&ret->forward);
+	ret->list[2] = &ret->forward_service;
 	for (size_t i = 0; i < AGENT_SERVICES; i++)
 		if (rpc_service_check(ret->list[i], e) < 0)
 			return -1;

@@ -2,18 +2,21 @@
 #ifndef HUSK_AGENT_SERVICE_H
 #define HUSK_AGENT_SERVICE_H
 
+#include "agent/rpc/forward.h"
 #include "agent/sandbox.h"
 #include "common/rpc/server.h"
 
 /*
- * The services that hosts call: grpc.AgentService and grpc.Health of the Kata 4 agent protocol.
+ * The services that hosts call: grpc.AgentService and grpc.Health of the Kata 4 agent protocol, and
+ * husk.Forward beside them.
  * Every method of the .proto has its row in the table of service.c; the handlers are in one file for
  * each group of methods.
  */
-#define AGENT_SERVICES 2u
+#define AGENT_SERVICES 3u
 
 struct agent_services {
-	struct rpc_service agent, health;
+	struct rpc_service agent, health, forward_service;
+	struct forward forward;
 	const struct rpc_service *list[AGENT_SERVICES];
 };
 

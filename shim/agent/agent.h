@@ -41,6 +41,8 @@ bool agent_has_feature(const struct agent *a, const char *name);
 #define AGENT_FEATURE_ORDERED_STREAMS \
 	"husk.ordered-streams" /* reads of a stream answered in order */
 
+#define AGENT_FEATURE_FORWARD "husk.forward" /* the calls below that begin agent_forward_ */
+
 int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req, struct deadline d,
 			 struct err *e) must_check;
 int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e) must_check;
@@ -98,5 +100,17 @@ int agent_update_routes(struct agent *a, Types__Route **route, size_t n, struct 
 int agent_add_neighbors(struct agent *a, Types__ARPNeighbor **neighbor, size_t n, struct deadline d,
 			struct err *e) must_check;
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e) must_check;
+
+/* A connection to a port of the guest's localhost. */
+int agent_forward_connect(struct agent *a, uint16_t port, struct deadline d, uint64_t *ret_id,
+			  struct err *e) must_check;
+/* *ret_len 0: the server has sent all. *ret_data for free(). No deadline, as with the next. */
+int agent_forward_receive(struct agent *a, uint64_t id, uint32_t max, uint8_t **ret_data,
+			  size_t *ret_len, struct err *e) must_check;
+int agent_forward_send(struct agent *a, uint64_t id, const void *data, size_t len, bool end,
+		       struct err *e) must_check;
+/* Whoever is receiving or sending gets an error. */
+int agent_forward_disconnect(struct agent *a, uint64_t id, struct deadline d, struct err *e)
+	must_check;
 
 #endif

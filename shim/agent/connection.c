@@ -47,8 +47,9 @@ static int finish_call(struct agent *a, const char *method, int result, struct e
 	return result;
 }
 
-static int call(struct agent *a, const ProtobufCServiceDescriptor *service, const char *method,
-		const void *req, void *ret_resp, struct deadline d, struct err *e)
+int agent_service_call(struct agent *a, const ProtobufCServiceDescriptor *service,
+		       const char *method, const void *req, void *ret_resp, struct deadline d,
+		       struct err *e)
 {
 	int result = -1;
 
@@ -61,7 +62,7 @@ static int call(struct agent *a, const ProtobufCServiceDescriptor *service, cons
 int agent_call(struct agent *a, const char *method, const void *req, void *ret_resp,
 	       struct deadline d, struct err *e)
 {
-	return call(a, &grpc__agent_service__descriptor, method, req, ret_resp, d, e);
+	return agent_service_call(a, &grpc__agent_service__descriptor, method, req, ret_resp, d, e);
 }
 
 int agent_call_to_pipe(struct agent *a, const char *method, const void *req, void *ret_resp,
@@ -83,7 +84,7 @@ static int check_serving(struct agent *a, struct deadline d, struct err *e)
 	int serving;
 
 	grpc__check_request__init(&req);
-	if (call(a, &grpc__health__descriptor, "Check", &req, &resp, d, e) < 0)
+	if (agent_service_call(a, &grpc__health__descriptor, "Check", &req, &resp, d, e) < 0)
 		return -1;
 	serving = resp->status == GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	grpc__health_check_response__free_unpacked(resp, NULL);

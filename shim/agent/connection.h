@@ -26,4 +26,9 @@ int agent_call(struct agent *a, const char *method, const void *req, void *ret_r
 int agent_call_to_pipe(struct agent *a, const char *method, const void *req, void *ret_resp,
 		       uint32_t field, int pipe, size_t *ret_piped, struct err *e) must_check;
 
+/* The same for a method of another service; proto/husk.proto has husk's own. */
+int agent_service_call(struct agent *a, const ProtobufCServiceDescriptor *service,
+		       const char *method, const void *req, void *ret_resp, struct deadline d,
+		       struct err *e) must_check;
+
 #endif

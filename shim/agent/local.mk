@@ -4,6 +4,7 @@ libshimagent_a_SOURCES = \
 	shim/agent/agent.h \
 	shim/agent/connection.c shim/agent/connection.h \
 	shim/agent/container.c \
+	shim/agent/forward.c \
 	shim/agent/guest.c \
 	shim/agent/network.c \
 	shim/agent/stream.c

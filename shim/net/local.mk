@@ -3,10 +3,12 @@
 noinst_LIBRARIES += libshimnet.a
 libshimnet_a_SOURCES = \
 	shim/net/endpoint.c shim/net/endpoint.h \
+	shim/net/forward.c shim/net/forward.h \
 	shim/net/netns.c shim/net/netns.h \
 	shim/net/network.c shim/net/network.h \
 	shim/net/record.c shim/net/record.h \
 	shim/net/redirect.c shim/net/redirect.h \
 	shim/net/scan.c shim/net/scan.h \
+	shim/net/steer.c shim/net/steer.h \
 	shim/net/tap.c shim/net/tap.h
 libshimnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(NL_CFLAGS)

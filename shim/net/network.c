@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/net/netlink.h"
 #include "shim/net/endpoint.h"
+#include "shim/net/forward.h"
 #include "shim/net/netns.h"
 #include "shim/net/record.h"
 #include "shim/net/redirect.h"
@@ -249,6 +250,18 @@ int network_tell_guest(struct network *n, const struct hv *hv, struct agent *a, 
 	if (tell_routes(n, 0, a, d, e) < 0 || tell_neighbors(n, 0, a, d, e) < 0)
 		return err_wrap(e, "network of the guest");
 	return 0;
+}
+
+void network_forward(struct network *n, struct agent *a, struct undo *u)
+{
+	struct err e = ERR_INIT;
+
+	if (!n->netns_path)
+		return;
+	if (!agent_has_feature(a, AGENT_FEATURE_FORWARD))
+		log_info("no port-forward to localhost of the guest: its agent cannot do that");
+	else if (forward_start(n->netns_fd, a, u, &e) < 0)
+		log_warn("no port-forward to localhost of the guest: %s", e.text);
 }
 
 /* ---- Links that come later ---- */

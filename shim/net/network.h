@@ -38,6 +38,12 @@ void network_handed_over(struct network *n);
 int network_tell_guest(struct network *n, const struct hv *hv, struct agent *a, struct deadline d,
 		       struct err *e) must_check;
 
+/*
+ * Whoever connects to localhost in a namespace that has a name reaches the guest's. Where that cannot
+ * be done a line in the log says why. Taken back by `u`, before the agent goes.
+ */
+void network_forward(struct network *n, struct agent *a, struct undo *u);
+
 /* Look again; what is new is plugged in and told. What fails is as if it had not been there. */
 int network_update(struct network *n, struct hv *hv, struct agent *a, struct deadline d,
 		   struct err *e) must_check;

@@ -282,6 +282,7 @@ static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct d
 		(void)sandbox_explain(s, e);
 		return *words ? err_append(e, "%s", words) : -1;
 	}
+	network_forward(s->network, s->agent, &s->teardown);
 	return 0;
 }
 

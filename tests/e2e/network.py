@@ -3,6 +3,7 @@
 the guest, with traffic in both directions. Everything is in namespaces of the test's own."""
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -169,6 +170,44 @@ def test_several_links(ct):
             check_equal(ct.execute(name, "ping", "-s", "8000", "-c", "1", "-W", "10", "10.88.9.1").code, 0, "a long frame")
         finally:
             ct.remove(name)
+
+
+WEB = """mkdir -p /www/cgi-bin; head -c 3000000 /dev/zero >/www/zeros
+printf '#!/bin/sh\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n"; head -c $CONTENT_LENGTH | sha256sum\\n' >/www/cgi-bin/sum
+chmod 755 /www/cgi-bin/sum; httpd -p 127.0.0.1:7010 -h /www; httpd -p '[::1]:7011' -h /www; exec sleep 100000"""
+
+
+def post(ns, address, port, data):
+    head = f"POST /cgi-bin/sum HTTP/1.0\r\nContent-Length: {len(data)}\r\n\r\n"
+    return send(ns, address, port, head.encode() + data).split(b"\r\n\r\n", 1)[-1].split()[:1]
+
+
+def dial_nobody(ns, port):
+    done = inside(ns, sys.executable, "-c", CLIENT, "127.0.0.1", str(port), input=b"x", timeout=60)
+    check(done.returncode != 0, "a connection to nobody ended well")
+    return done.stderr.decode()
+
+
+def test_localhost_of_the_namespace_is_the_guests(ct):
+    """What a port-forward does: connect to localhost in the pod's namespace, on the host."""
+    require_husk()
+    with namespaces(ct, "pod") as (pod,):
+        name = ct.detached("sh", "-c", WEB, options=in_namespace(pod))
+        try:
+            c.wait_for(lambda: ":7010 " in ct.execute(name, "netstat", "-ltn").text, 20, "the server listens")
+            data = os.urandom(300000)
+            want = [hashlib.sha256(data).hexdigest().encode()]
+            for _ in range(3):
+                check_equal(post(pod, "127.0.0.1", 7010, data), want)
+            if IPV6:
+                check_equal(post(pod, "::1", 7011, data), want, "IPv6")
+                check_equal(post(pod, "127.0.0.1", 7011, data), want, "a server on ::1 alone")
+            page = send(pod, "127.0.0.1", 7010, b"GET /zeros HTTP/1.0\r\n\r\n")
+            check_equal(page.count(b"\0"), 3000000, "a long answer")
+            check_in("reset by peer", dial_nobody(pod, 7013))
+        finally:
+            ct.remove(name)
+        check_in("refused", dial_nobody(pod, 7010), "after the end")
 
 
 CNI_PLUGINS = ("/opt/cni/bin", "/usr/lib/cni")
