@@ -74,10 +74,10 @@ HANDLER = """[plugins."{plugin}".containerd.runtimes.{name}]
 
 
 class Cri(c.Containerd):
-    """As Containerd; `pause`: the archive of the sandbox image."""
+    """As Containerd; `pause`: the archive of the sandbox image; `registry`: address of one, for pulls."""
 
-    def __init__(self, name, binaries, crictl, prefix, image, pause, config=""):
-        self.crictl_path, self.pause = crictl, pause
+    def __init__(self, name, binaries, crictl, prefix, image, pause, config="", registry=""):
+        self.crictl_path, self.pause, self.registry = crictl, pause, registry
         self.is_v1 = " 1." in subprocess.run([f"{binaries}/containerd", "--version"], check=True,
                                              stdout=subprocess.PIPE, text=True).stdout
         self.bridge = f"husk{os.getpid() % 100000}"
@@ -100,7 +100,7 @@ class Cri(c.Containerd):
                                       without_devices="false" if name == "runc" else "true")
                        for name, kind, more in handlers)
         self.write_network()
-        os.makedirs(f"{self.run}/registries", exist_ok=True)
+        self.write_registry()
         return (CONFIG_1 if self.is_v1 else CONFIG_2).format(
             run=self.run, address=self.address, pause=PAUSE, cni=CNI_PLUGINS, handlers=text)
 
@@ -113,6 +113,13 @@ class Cri(c.Containerd):
         portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
         with open(f"{self.run}/net.d/10-husk.conflist", "w") as file:
             json.dump({"cniVersion": "0.4.0", "name": "husk-test", "plugins": [bridge, portmap]}, file)
+
+    def write_registry(self):
+        """Every image comes from the one registry that was given, or from nowhere."""
+        os.makedirs(f"{self.run}/registries/_default")
+        server = f"http://{self.registry or '127.0.0.1:1'}"
+        with open(f"{self.run}/registries/_default/hosts.toml", "w") as file:
+            file.write(f'server = "{server}"\n[host."{server}"]\n  capabilities = ["pull", "resolve"]\n')
 
     def ready(self):
         done = self.crictl("info", timeout=30)
