@@ -67,7 +67,12 @@ static void watch(void *arg)
 	limit = deadline_in_ms(LAST_OUTPUT_MS);
 	while (!p->output_ended && cond_wait(&p->ended, limit, &e) == 0)
 		continue;
-	if (code > 128)
+	if (code == 128 + SIGKILL)
+		/* Nobody here does that: the kernel, for want of memory, or a person. */
+		hv_note_death(p->hv, ERR_UNAVAILABLE,
+			      "%s (pid %d) was killed by signal 9 (host OOM?)", p->name,
+			      (int)child_pid(p->child));
+	else if (code > 128)
 		hv_note_death(p->hv, ERR_UNAVAILABLE, "%s (pid %d) was killed by signal %d",
 			      p->name, (int)child_pid(p->child), code - 128);
 	else

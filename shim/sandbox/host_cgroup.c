@@ -14,6 +14,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/num.h"
 #include "common/base/path.h"
 
 #define LIST_FILE       "cgroups"
@@ -273,18 +274,58 @@ static void remove_upwards(char *path)
 	}
 }
 
+/* The list, for free(); NULL if there is none. */
+static char *read_list(const struct directory *d)
+{
+	struct err e = ERR_INIT;
+	char *text = NULL;
+
+	if (file_read(d->fd, LIST_FILE, LIST_MAX, &text, NULL, &e) < 0 && e.sys != ENOENT)
+		log_warn("cgroups of the sandbox: %s", e.text);
+	return text;
+}
+
+/* "oom_kill N" stands in a file of version 2, and in another of version 1. */
+static uint64_t oom_kills_in(const char *cgroup)
+{
+	static const char *const names[] = { "memory.events", "memory.oom_control" };
+	static const char key[] = "oom_kill ";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		auto_free char *path = path_join(cgroup, names[i]);
+		auto_free char *text = NULL;
+		struct err e = ERR_INIT;
+		char *rest, *line;
+		uint64_t n;
+
+		if (file_read(AT_FDCWD, path, LIST_MAX, &text, NULL, &e) < 0)
+			continue;
+		rest = text;
+		while ((line = strsep(&rest, "\n")))
+			if (strncmp(line, key, sizeof(key) - 1) == 0 &&
+			    num_u64(line + sizeof(key) - 1, 10, &n))
+				return n;
+	}
+	return 0;
+}
+
+uint64_t host_cgroup_oom_kills(const struct directory *d)
+{
+	auto_free char *text = read_list(d);
+	char *rest = text, *line;
+	uint64_t n = 0;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line == '/')
+			n += oom_kills_in(line);
+	return n;
+}
+
 void host_cgroup_remove(const struct directory *d)
 {
-	auto_free char *text = NULL;
-	struct err e = ERR_INIT;
-	char *rest, *line;
+	auto_free char *text = read_list(d);
+	char *rest = text, *line;
 
-	if (file_read(d->fd, LIST_FILE, LIST_MAX, &text, NULL, &e) < 0) {
-		if (e.sys != ENOENT)
-			log_warn("cgroups of the sandbox: %s", e.text);
-		return;
-	}
-	rest = text;
 	while ((line = strsep(&rest, "\n")))
 		if (*line == '/')
 			remove_upwards(line);

@@ -2,6 +2,8 @@
 #ifndef HUSK_SHIM_SANDBOX_HOST_CGROUP_H
 #define HUSK_SHIM_SANDBOX_HOST_CGROUP_H
 
+#include <stdint.h>
+
 #include "shim/sandbox/directory.h"
 
 /*
@@ -23,6 +25,9 @@ char *host_cgroup_path(const char *cgroups_path, struct err *e) must_check;
  */
 int host_cgroup_create(const char *cgroups_path, struct directory *d, struct undo *u,
 		       char **ret_list, struct err *e) must_check;
+
+/* How many processes in there the host's OOM killer has ended. */
+uint64_t host_cgroup_oom_kills(const struct directory *d);
 
 /*
  * Remove the cgroups in the list, then their parents, upwards: those that are marked (whichever

@@ -41,6 +41,8 @@ void sandbox_free(struct sandbox *s);
 int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
 	must_check;
 bool sandbox_alive(const struct sandbox *s);
+/* Of one that died: was it the host's OOM killer? */
+bool sandbox_host_oom(const struct sandbox *s);
 
 pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
 struct agent *sandbox_agent(struct sandbox *s); /* borrowed, until sandbox_free() */

@@ -39,6 +39,7 @@ struct sandbox {
 
 	struct fiber_group watch;
 	bool dead;
+	bool host_oom;       /* once dead: the host's OOM killer was at work */
 	struct err why;      /* once dead */
 	struct cond changed; /* dead or phase */
 	unsigned waiting;    /* fibers in sandbox_wait_dead() or sandbox_stop() */

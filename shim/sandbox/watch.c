@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Noticing that the VM has died, and what waits for that. */
+#include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/state.h"
 
 void sandbox_set_dead(struct sandbox *s, const struct err *why)
@@ -20,6 +21,10 @@ static void watch(void *arg)
 
 	if (hv_wait_dead(s->hv, DEADLINE_NEVER, &why, &e) < 0)
 		return; /* cancelled: it is being stopped */
+	if (host_cgroup_oom_kills(&s->dir) > 0) {
+		s->host_oom = true;
+		err_wrap(&why, "the host killed processes of the pod for want of memory");
+	}
 	sandbox_set_dead(s, &why);
 }
 
@@ -35,6 +40,11 @@ void sandbox_watch(struct sandbox *s)
 {
 	fiber_group_start(&s->watch, "VM watch", watch, s);
 	undo_push(&s->teardown, "VM watch", undo_watch, s);
+}
+
+bool sandbox_host_oom(const struct sandbox *s)
+{
+	return s->host_oom;
 }
 
 bool sandbox_alive(const struct sandbox *s)

@@ -194,6 +194,19 @@ static void end_all(struct task_service *s)
 	}
 }
 
+/* The reason that containerd can show of an exit is this event, and it comes before the exit. */
+static void tell_all_oom(const struct task_service *s)
+{
+	struct container *c, *next;
+
+	HASH_ITER(hh, s->containers, c, next) {
+		if (!(c->init->state & (PROCESS_ANY & ~PROCESS_STOPPED)))
+			continue;
+		c->oom_kills++;
+		event_task_oom(s->publisher, c->id);
+	}
+}
+
 static void watch_death(void *arg)
 {
 	struct task_service *s = arg;
@@ -201,8 +214,12 @@ static void watch_death(void *arg)
 
 	if (sandbox_wait_dead(s->sandbox, DEADLINE_NEVER, &why, &e) < 0)
 		return;
-	if (!s->ending && !s->ended)
+	if (!s->ending && !s->ended) {
 		log_error("sandbox %s died: %s", s->sandbox_id, why.text);
+		s->sandbox_end = why;
+	}
+	if (sandbox_host_oom(s->sandbox))
+		tell_all_oom(s);
 	agent_disconnect(sandbox_agent(s->sandbox));
 	end_all(s);
 	service_end_sandbox(s);
@@ -257,6 +274,7 @@ void service_end_sandbox(struct task_service *s)
 	if (!s->sandbox || s->ending || s->ended)
 		return;
 	s->ending = true;
+	s->sandbox_ended_at = process_now();
 	fiber_group_start(&s->fibers, "end", end_sandbox, s);
 }
 

@@ -181,6 +181,12 @@ int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, str
 	return 0;
 }
 
+bool sandbox_host_oom(const struct sandbox *s)
+{
+	(void)s;
+	return fake.host_oom;
+}
+
 bool sandbox_alive(const struct sandbox *s)
 {
 	return fake.alive && !s->stopped;

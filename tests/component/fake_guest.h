@@ -19,6 +19,7 @@ struct fake_guest {
 	int boot_ms;      /* how long sandbox_start() takes */
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
+	bool host_oom;    /* what fake_die() is the work of */
 	bool stall;       /* stdio_drain() waits for its whole deadline */
 
 	/* noted by the fake */

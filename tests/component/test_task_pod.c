@@ -127,6 +127,28 @@ static void machine_dies(void *arg)
 	harness_close();
 }
 
+/* The reason comes before the exit, for those that had not ended by themselves. */
+static void host_is_out_of_memory(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_pod();
+	run_container("c1");
+	fake_exit("c1", "", 0);
+	assert_ok(task_wait("c1", "", &status), &harness.e);
+	run_container("c2");
+	fake.host_oom = true;
+	fake_die();
+	expect_exit("c2", 137);
+	expect_exit("c1", 0);
+	expect_exit(POD, 137);
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(10000)), 0);
+	assert_null(strstr(harness.events, "oom c1;"));
+	assert_non_null(strstr(harness.events, "oom c2;"));
+	assert_true(strstr(harness.events, "oom c2;") < strstr(harness.events, "exit c2"));
+	harness_close();
+}
+
 /* What would be the first container of a new machine is none: the pod is over. */
 static void container_of_a_pod_that_has_ended(void *arg)
 {
@@ -166,6 +188,7 @@ IN_FIBER(whole_life)
 IN_FIBER(killed_under_its_containers)
 IN_FIBER(killed_while_the_guest_hangs)
 IN_FIBER(machine_dies)
+IN_FIBER(host_is_out_of_memory)
 IN_FIBER(container_of_a_pod_that_has_ended)
 IN_FIBER(killed_before_its_start)
 
@@ -176,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_killed_under_its_containers),
 		cmocka_unit_test(test_killed_while_the_guest_hangs),
 		cmocka_unit_test(test_machine_dies),
+		cmocka_unit_test(test_host_is_out_of_memory),
 		cmocka_unit_test(test_container_of_a_pod_that_has_ended),
 		cmocka_unit_test(test_killed_before_its_start),
 	};

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "shim/sandbox/host_cgroup.h"
@@ -135,10 +136,45 @@ static void test_parents_of_others_stay(void **state)
 	assert_int_equal(rmdir(foreign), 0);
 }
 
+/* Files as the kernel shows them, in a directory that stands for a cgroup. */
+static void test_oom_kills(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		uint64_t kills;
+	} cases[] = {
+		{ "memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n",
+		  3 },
+		{ "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", 2 },
+		{ "memory.events", "oom_kill many\n", 0 },
+		{ "cgroup.procs", "oom_kill 7\n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct directory *d = &t.d[0];
+		auto_free char *cgroup = path_join(d->path, "pod");
+		auto_free char *list = xasprintf("%s\n%s/none\n", cgroup, d->path);
+		auto_close int fd = -1;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(mkdir(cgroup, 0700), 0);
+		assert_ok(file_replace(d->fd, "cgroups", list, strlen(list), &e), &e);
+		fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_ok(file_replace(fd, cases[i].name, cases[i].text, strlen(cases[i].text), &e),
+			  &e);
+		assert_int_equal(host_cgroup_oom_kills(d), cases[i].kills);
+		assert_ok(path_remove_tree(AT_FDCWD, cgroup, &e), &e);
+		assert_int_equal(unlinkat(d->fd, "cgroups", 0), 0);
+		assert_int_equal(host_cgroup_oom_kills(d), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_either_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_oom_kills, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parents_of_others_stay, set_up, tear_down),
 	};
 
