@@ -14,6 +14,7 @@ PROTOGEN_C = \
 	proto/gen/cgroups_v1.pb-c.c \
 	proto/gen/cgroups_v2.pb-c.c \
 	proto/gen/containerd_types.pb-c.c \
+	proto/gen/cri.pb-c.c \
 	proto/gen/csi.pb-c.c \
 	proto/gen/event_forward.pb-c.c \
 	proto/gen/events.pb-c.c \

@@ -14,6 +14,14 @@ libshimtask_a_SOURCES = \
 	shim/events/task_events.c shim/events/task_events.h \
 	shim/options.c shim/options.h \
 	shim/record.c shim/record.h \
+	shim/sandbox_api/handlers.h \
+	shim/sandbox_api/pod_files.c shim/sandbox_api/pod_files.h \
+	shim/sandbox_api/pod_spec.c shim/sandbox_api/pod_spec.h \
+	shim/sandbox_api/service.c shim/sandbox_api/service.h \
+	shim/sandbox_api/start.c \
+	shim/sandbox_api/status.c \
+	shim/sandbox_api/stop.c \
+	shim/task/boot.c shim/task/boot.h \
 	shim/task/connect.c \
 	shim/task/container.c shim/task/container.h \
 	shim/task/create.c \

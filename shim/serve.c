@@ -3,6 +3,7 @@
  * The server: one process for each sandbox, from `start` to the Shutdown that finds no task left. It
  * accepts any number of connections; losing one, or all, ends nothing.
  */
+#include <assert.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "shim/command.h"
 #include "shim/events/publisher.h"
 #include "shim/host_process.h"
+#include "shim/sandbox_api/service.h"
 #include "shim/task/service.h"
 
 /* After Shutdown: for the last events, and for containerd to read the answer and hang up. */
@@ -31,12 +33,16 @@
 /* containerd takes up to 100 s to connect to what `start` printed (containerd-shim.md 1.8). */
 #define IDLE_CHECK_MS   30000
 #define IDLE_CHECKS     5
+#define SERVICES_MAX    4
 
 struct server {
 	const struct shim_args *args;
 	struct io *listener;
 	struct publisher *publisher;
 	struct task_service *tasks;
+	struct sandbox_service *sandboxes;
+	const struct rpc_service *table[SERVICES_MAX];
+	size_t n_table;
 	unsigned n_connections;
 	struct cond hung_up; /* n_connections */
 	struct fiber_group accepting;
@@ -51,11 +57,8 @@ static void serve_connection(void *arg)
 {
 	struct connection *c = arg;
 	struct server *s = c->server;
-	const struct rpc_service *const *table;
-	size_t n;
 
-	table = task_service_table(s->tasks, &n);
-	rpc_serve(c->io, table, n);
+	rpc_serve(c->io, s->table, s->n_table);
 	free(c);
 	s->n_connections--;
 	cond_wake_all(&s->hung_up);
@@ -127,6 +130,22 @@ static void wait_hung_up(struct server *s)
 			return;
 }
 
+static void make_services(struct server *s)
+{
+	const struct rpc_service *const *tasks;
+
+	s->tasks = task_service_new(&(struct task_service_params){
+		.ns = s->args->ns,
+		.sandbox_id = s->args->id,
+		.publisher = s->publisher,
+	});
+	s->sandboxes = sandbox_service_new(s->tasks);
+	tasks = task_service_table(s->tasks, &s->n_table);
+	assert(s->n_table < SERVICES_MAX);
+	memcpy(s->table, tasks, s->n_table * sizeof(tasks[0]));
+	s->table[s->n_table++] = sandbox_service_rpc(s->sandboxes);
+}
+
 static void serve(void *arg)
 {
 	struct server *s = arg;
@@ -140,11 +159,7 @@ static void serve(void *arg)
 		exit(1);
 	}
 	s->publisher = publisher_new(events ? events : "", s->args->ns);
-	s->tasks = task_service_new(&(struct task_service_params){
-		.ns = s->args->ns,
-		.sandbox_id = s->args->id,
-		.publisher = s->publisher,
-	});
+	make_services(s);
 	fiber_group_start(&s->accepting, "accept", accept_connections, s);
 	(void)close(SERVE_READY_FD);
 	log_info("shim of sandbox %s is ready", s->args->id);
@@ -157,6 +172,7 @@ static void serve(void *arg)
 		log_warn("%zu events are lost: containerd takes none", lost);
 	wait_hung_up(s);
 	if (s->n_connections == 0) {
+		sandbox_service_free(s->sandboxes);
 		task_service_free(s->tasks);
 		publisher_free(s->publisher);
 	}

@@ -40,6 +40,8 @@ int on_shutdown(const struct rpc_call *call, const void *request, void *response
 
 	(void)response;
 	(void)e;
+	if (s->api)
+		return 0; /* it ends with ShutdownSandbox */
 	if (s->containers && !req->now) {
 		struct container *c, *next;
 

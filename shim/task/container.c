@@ -92,7 +92,7 @@ void container_forget(struct container *c)
 
 bool container_owns_sandbox(const struct container *c)
 {
-	return strcmp(c->id, c->service->sandbox_id) == 0;
+	return !c->service->api && strcmp(c->id, c->service->sandbox_id) == 0;
 }
 
 pid_t service_pid(const struct task_service *s)

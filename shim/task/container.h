@@ -38,6 +38,9 @@ struct container {
 	UT_hash_handle hh; /* in task_service.containers, by id */
 };
 
+/* A sandbox that was made through the sandbox API; shim/sandbox_api has more of it. */
+struct api_sandbox;
+
 struct task_service {
 	char *ns, *sandbox_id;
 	struct publisher *publisher;
@@ -50,6 +53,12 @@ struct task_service {
 	bool ending, ended;      /* it is being stopped; it was stopped */
 	bool agent_lost;         /* a SIGKILL got no answer: ask it nothing more */
 	struct cond sandbox_changed;
+
+	/* NULL: the sandbox comes and goes with a container, not by calls of its own. */
+	struct api_sandbox *api;
+	const char *pod_files;            /* directory of files for every container; NULL: none */
+	struct timespec sandbox_ended_at; /* once it has, or is about to */
+	struct err sandbox_end;           /* why, if it was not stopped: ERR_NONE */
 
 	bool shutdown;
 	struct cond shutdown_wanted;

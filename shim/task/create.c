@@ -17,10 +17,9 @@
 #include "common/base/path.h"
 #include "common/base/undo.h"
 #include "common/oci/pod.h"
-#include "config/annotations.h"
 #include "shim/events/task_events.h"
-#include "shim/options.h"
-#include "shim/record.h"
+#include "shim/sandbox_api/pod_files.h"
+#include "shim/task/boot.h"
 #include "shim/task/container.h"
 #include "shim/task/handlers.h"
 #include "shim/task/watch.h"
@@ -38,18 +37,6 @@ struct creation {
 static void undo_container(void *arg)
 {
 	container_forget(arg);
-}
-
-/* The sandbox itself is freed by whoever wants the next one, or by the service. */
-static void undo_boot(void *arg)
-{
-	struct task_service *s = arg;
-	struct err e = ERR_INIT;
-
-	service_end_sandbox(s);
-	while (s->ending)
-		if (service_wait_ended(s, DEADLINE_NEVER, &e) < 0)
-			log_debug("%s", e.text);
 }
 
 static void undo_in_guest(void *arg)
@@ -81,42 +68,16 @@ static int check_request(const Containerd__Task__V2__CreateTaskRequest *req, str
 static int boot(struct creation *job, const struct oci_spec *spec, struct undo *u)
 {
 	struct task_service *s = job->container->service;
-	struct sandbox_params params = {
-		.id = s->sandbox_id,
-		.ns = s->ns,
+	const struct boot_request request = {
 		.bundle = job->container->bundle,
 		.spec = spec,
+		.options = job->req->options,
 	};
-	struct shim_record record = {
-		.ns = s->ns,
-		.bundle = job->container->bundle,
-		.shim_pid = getpid(),
-	};
-	struct sandbox *sandbox;
-	int result;
 
-	sandbox_free(take_ptr(s->sandbox)); /* an earlier one, which has ended */
-	config_free(take_ptr(s->config));
-	s->ended = s->agent_lost = false;
-	if (options_load_config(job->req->options, &s->config, job->e) < 0)
+	if (service_boot(s, &request, job->deadline, job->e) < 0)
 		return -1;
-	if (config_apply_annotations(s->config, &spec->annotations, job->e) < 0)
-		return -1;
-	if (record_state_dir(params.bundle, s->config->runtime.state_dir, job->e) < 0)
-		return -1;
-	params.config = s->config;
-
-	s->booting = true;
-	result = sandbox_start(&params, job->deadline, &sandbox, job->e);
-	s->booting = false;
-	cond_wake_all(&s->sandbox_changed);
-	if (result < 0)
-		return -1;
-	s->sandbox = sandbox;
-	s->vmm_pid = record.vmm_pid = sandbox_vmm_pid(sandbox);
-	undo_push(u, "sandbox", undo_boot, s);
-	watch_sandbox(s);
-	return record_write(s->config->runtime.state_dir, s->sandbox_id, &record, job->e);
+	undo_push(u, "sandbox", service_undo_boot, s);
+	return 0;
 }
 
 /* A sandbox to put the container in: the one that is there, the one another Create makes, or ours. */
@@ -128,8 +89,8 @@ static int provide_sandbox(struct creation *job, const struct oci_spec *spec, st
 		if (cond_wait(&s->sandbox_changed, job->deadline, job->e) < 0)
 			return err_wrap(job->e, "wait for sandbox %s", s->sandbox_id);
 	/* A pod is made once: what comes after its end must not bring back a machine of its name. */
-	if (pod_role(spec) == POD_CONTAINER && !container_owns_sandbox(job->container) &&
-	    (!s->sandbox || s->ended))
+	if ((!s->sandbox || s->ended) && (s->api || (pod_role(spec) == POD_CONTAINER &&
+						     !container_owns_sandbox(job->container))))
 		return err_set(job->e, ERR_UNAVAILABLE, "sandbox %s is not running", s->sandbox_id);
 	if (s->sandbox && !s->ended) {
 		if (s->ending || !sandbox_alive(s->sandbox))
@@ -223,8 +184,11 @@ static int create(struct creation *job)
 	undo_push(&u, "container", undo_container, c);
 	process_set_streams(c->init, job->req->stdin, job->req->stdout, job->req->stderr,
 			    job->req->terminal);
-	if (load_spec(c->bundle, &spec, job->e) < 0 ||
-	    process_open_streams(c->init, job->deadline, job->e) < 0 ||
+	if (load_spec(c->bundle, &spec, job->e) < 0)
+		return -1;
+	if (c->service->pod_files)
+		pod_files_add_mounts(c->service->pod_files, spec);
+	if (process_open_streams(c->init, job->deadline, job->e) < 0 ||
 	    provide_sandbox(job, spec, &u) < 0)
 		return -1;
 	c->is_sandbox = pod_role(spec) == POD_SANDBOX && container_owns_sandbox(c);
@@ -236,7 +200,7 @@ static int create(struct creation *job)
 
 	/* From here on Delete takes it back, in its own order. */
 	undo_drop(&u, undo_in_guest, c);
-	undo_drop(&u, undo_boot, c->service);
+	undo_drop(&u, service_undo_boot, c->service);
 	undo_drop(&u, undo_container, c);
 	process_set_state(c->init, PROCESS_CREATED);
 	tell_created(job);

@@ -54,7 +54,7 @@ static int delete_container(struct container *c, struct deadline d, struct err *
 	container_forget(c);
 	log_info("task %s deleted", c->id);
 	/* What a failed start of the owner may have left; nobody else will come for it. */
-	if (!s->containers)
+	if (!s->containers && !s->api)
 		service_end_sandbox(s);
 	return 0;
 }

@@ -92,7 +92,7 @@ const struct rpc_service *const *task_service_table(const struct task_service *s
 
 bool task_service_busy(const struct task_service *s)
 {
-	return s->containers || s->booting || (s->sandbox && !s->ended);
+	return s->containers || s->api || s->booting || (s->sandbox && !s->ended);
 }
 
 int task_service_wait_shutdown(struct task_service *s, struct deadline d, struct err *e)

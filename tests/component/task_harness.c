@@ -177,10 +177,13 @@ void harness_expect_events(const char *want)
 
 static void serve(void *arg)
 {
-	const struct rpc_service *const *table;
+	const struct rpc_service *const *tasks;
+	const struct rpc_service *table[4];
 	size_t n;
 
-	table = task_service_table(harness.service, &n);
+	tasks = task_service_table(harness.service, &n);
+	memcpy(table, tasks, n * sizeof(tasks[0]));
+	table[n++] = sandbox_service_rpc(harness.sandboxes);
 	rpc_serve(arg, table, n);
 }
 
@@ -219,6 +222,7 @@ void harness_open(bool events_later)
 		.sandbox_id = "sandbox",
 		.publisher = harness.publisher,
 	});
+	harness.sandboxes = sandbox_service_new(harness.service);
 	harness.client = harness_connect();
 }
 
@@ -228,6 +232,7 @@ void harness_close(void)
 
 	rpc_client_free(harness.client);
 	fiber_group_wait(&harness.fibers);
+	sandbox_service_free(harness.sandboxes);
 	task_service_free(harness.service);
 	publisher_free(harness.publisher);
 	if (harness.events_listener)

@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #include "common/rpc/client.h"
+#include "shim/sandbox_api/service.h"
 #include "shim/task/service.h"
 #include "task.pb-c.h"
 #include "tests/component/fake_guest.h"
@@ -17,6 +18,7 @@ struct harness {
 	char dir[64]; /* temporary; holds bundles, state directory, sockets */
 	struct publisher *publisher;
 	struct task_service *service;
+	struct sandbox_service *sandboxes;
 	struct rpc_client *client;
 	struct fiber_group fibers; /* connections, and the test's own */
 	struct io *events_listener;

@@ -3,7 +3,8 @@ SHIM_TESTS = \
 	tests/unit/shim/test_args \
 	tests/unit/shim/test_bootstrap \
 	tests/unit/shim/test_bundle \
-	tests/unit/shim/test_metrics
+	tests/unit/shim/test_metrics \
+	tests/unit/shim/test_pod_spec
 check_PROGRAMS += $(SHIM_TESTS)
 TESTS += $(SHIM_TESTS)
 
@@ -16,3 +17,5 @@ tests_unit_shim_test_bundle_SOURCES = tests/unit/shim/test_bundle.c
 tests_unit_shim_test_bundle_LDADD = $(shim_test_libs)
 tests_unit_shim_test_metrics_SOURCES = tests/unit/shim/test_metrics.c
 tests_unit_shim_test_metrics_LDADD = $(shim_test_libs)
+tests_unit_shim_test_pod_spec_SOURCES = tests/unit/shim/test_pod_spec.c
+tests_unit_shim_test_pod_spec_LDADD = $(shim_test_libs)
