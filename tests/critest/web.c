@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		return execl("/proc/self/exe", title, argc > 1 ? argv[1] : "80", (char *)NULL);
 	(void)signal(SIGTERM, exit);
 	(void)signal(SIGPIPE, SIG_IGN);
-	fd = listen_on((unsigned short)atoi(argv[1]));
+	fd = listen_on((unsigned short)strtoul(argv[1], NULL, 10));
 	note_pid();
 	/* A log is expected of the one that is called httpd. */
 	(void)puts("httpd or nginx, as you like");
