@@ -34,7 +34,11 @@ enum hv_device_kind {
  * a length of 0 is all from the offset on.
  */
 struct hv_extent {
-	int fd;           /* borrowed; opened as hv_disk.read_only and .direct say */
+	/*
+	 * Opened as hv_disk.read_only and .direct say; borrowed for the call. Close it then: what
+	 * locks a file for the VMM is the open file, which lasts as long as any copy of it.
+	 */
+	int fd;
 	const char *name; /* for messages: its path */
 	uint64_t offset;  /* bytes, a multiple of 512 */
 	uint64_t length;  /* bytes */

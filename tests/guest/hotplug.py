@@ -216,6 +216,10 @@ def test_refused_and_taken_back(g):
     """What a second writer of a file is told is QEMU's reason, and nothing of it stays."""
     path = ext4(g, "locked.img")
     disk = g.plug(path)
+    # Those who share it do not ask for a lock, alone or as part of a disk.
+    for shared in ((path,), (path, path)):
+        g.unplug(g.plug(*shared, read_only=True, shared=True))
+    g.refuses("lock", plug={"extents": [{"file": path}, {"file": path}], "read_only": True})
     before = g.held()
     for _ in range(3):
         g.refuses("plug disk", path, "device_add", "lock", plug={"extents": [{"file": path}]})

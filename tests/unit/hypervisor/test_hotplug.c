@@ -200,6 +200,43 @@ static void test_no_answer(void **state)
 	fiber_main(no_answer, NULL);
 }
 
+static void plug_cancelled(void *arg)
+{
+	struct hv_device *dev = NULL;
+	struct err e;
+
+	(void)arg;
+	assert_int_equal(plug(FILES, &dev, &e), -1);
+	assert_int_equal(e.code, ERR_CANCELLED);
+}
+
+static void cancelled(void *arg)
+{
+	static const char *const commands[] = { "add-fd", "blockdev-add", "device_add" };
+
+	(void)arg;
+	begin("q35", "virtio-blk");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct fiber_group group = FIBER_GROUP_INIT;
+
+		fake_qemu_log_clear(&f);
+		f.silent = commands[i];
+		fiber_group_start(&group, "plug", plug_cancelled, NULL);
+		while (!strstr(f.log.data, commands[i]))
+			fiber_yield();
+		fiber_group_cancel(&group);
+		fiber_group_wait(&group);
+		assert_nothing(commands[i], 0);
+	}
+	fake_qemu_stop(&f);
+}
+
+static void test_cancelled(void **state)
+{
+	(void)state;
+	fiber_main(cancelled, NULL);
+}
+
 /* ... and where the guest does not let go of it, nobody else gets its slot. */
 static void lost_slot(void *arg)
 {
@@ -630,6 +667,7 @@ int main(void)
 		cmocka_unit_test(test_scsi_steps_fail),
 		cmocka_unit_test(test_taking_back_fails),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_lost_slot),
 		cmocka_unit_test(test_unplug),
 		cmocka_unit_test(test_unwilling_guest),
