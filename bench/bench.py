@@ -17,11 +17,12 @@ sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..
 import calls  # noqa: E402
 import cold_start  # noqa: E402
 import containerd as c  # noqa: E402
+import disks  # noqa: E402
 import memory  # noqa: E402
 import streams  # noqa: E402
 from figures import Table  # noqa: E402
 
-SECTIONS = ("cold", "phases", "memory", "calls", "kills", "stdout", "vsock")
+SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "stdout", "vsock")
 
 
 def settings(transport, vmm=""):
@@ -54,6 +55,8 @@ def measure(ct, table, options):
         calls.measure(ct, table, program, options.calls, options.execs, "serial port")
     if "kills" in want:
         calls.measure_kills(ct, table, options.kills)
+    if "disks" in want:
+        disks.measure(os.path.dirname(os.path.abspath(options.programs)), options.cycles)
     if "stdout" in want:
         measure_streams(ct, table, options, streams.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:
@@ -82,6 +85,7 @@ def main():
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--execs", type=int, default=60)
     parser.add_argument("--kills", type=int, default=8)
+    parser.add_argument("--cycles", type=int, default=100, help="of a disk that is plugged in and out")
     parser.add_argument("--streams", type=int, default=3)
     parser.add_argument("--mib", type=int, default=256)
     parser.add_argument("--only", action="append", choices=SECTIONS)

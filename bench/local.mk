@@ -15,7 +15,7 @@ EXTRA_PROGRAMS += bench/guest_pump
 bench_guest_pump_SOURCES = bench/guest_pump.c
 bench_guest_pump_LDFLAGS = -static
 
-EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py \
+EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py bench/disks.py \
 	bench/figures.py bench/memory.py bench/streams.py
 
 .PHONY: bench
