@@ -144,6 +144,11 @@ static int take_out(struct qemu_device *dev, struct deadline d, struct err *e)
 	return r;
 }
 
+bool qemu_may_be_done(const struct err *e)
+{
+	return e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
+}
+
 void qemu_device_give_back(struct qemu_device *dev, const char *command, const char *arguments)
 {
 	const struct qemu *q = dev->hv->driver;
@@ -196,7 +201,7 @@ int qemu_device_add(struct qemu_device *dev, const char *arguments, struct undo 
 		dev->there = true;
 		return 0;
 	}
-	if (e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED) {
+	if (qemu_may_be_done(e)) {
 		dev->there = true;
 		undo_push(u, "device", withdraw, dev);
 	}

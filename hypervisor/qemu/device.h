@@ -39,6 +39,12 @@ int qemu_device_add(struct qemu_device *dev, const char *arguments, struct undo 
 		    struct deadline d, struct err *e) must_check;
 
 /*
+ * Of a command that failed: it may have taken effect, because no answer is not a no. Then it is taken
+ * back as if it had succeeded.
+ */
+bool qemu_may_be_done(const struct err *e) must_check;
+
+/*
  * For entries of an undo stack: a command that gives something back, with a deadline of its own. A
  * failure goes to dev->first and the log; a QEMU that is gone has given everything back.
  */

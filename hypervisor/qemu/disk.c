@@ -61,12 +61,6 @@ static void remove_set(void *arg)
 	qemu_device_give_back(set->dev, "remove-fd", arguments);
 }
 
-/* No answer is not a no: what may be there is taken back too. */
-static bool may_be_there(const struct err *e)
-{
-	return e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED;
-}
-
 static int pass_file(struct disk *disk, int fd, const char *name, struct undo *u, struct deadline d,
 		     const struct fdset **ret, struct err *e)
 {
@@ -80,7 +74,7 @@ static int pass_file(struct disk *disk, int fd, const char *name, struct undo *u
 	(void)snprintf(set->path, sizeof(set->path), "/dev/fdset/%" PRIu64, set->id);
 	arguments = json_object("u:fdset-id", (unsigned long long)set->id, NULL);
 	r = qmp_call(q->qmp, "add-fd", arguments, fd, d, NULL, NULL, e);
-	if (r == 0 || may_be_there(e))
+	if (r == 0 || qemu_may_be_done(e))
 		undo_push(u, "descriptor", remove_set, set);
 	if (r < 0)
 		return err_wrap(e, "'%s'", name);
@@ -221,7 +215,7 @@ static int add_node(struct disk *disk, const struct hv_disk *spec, struct undo *
 		return err_sys(e, errno, "'%s'", spec->extents[0].name);
 	arguments = node_arguments(disk, spec, is_file, S_ISBLK(st.st_mode), set->path);
 	r = qmp_call(q->qmp, "blockdev-add", arguments, -1, d, NULL, NULL, e);
-	if (r == 0 || may_be_there(e))
+	if (r == 0 || qemu_may_be_done(e))
 		undo_push(u, "block node", remove_node, disk);
 	return r;
 }

@@ -57,13 +57,16 @@ static int pass_fds(struct card *card, const int *fds, uint32_t n, struct buf *l
 	for (uint32_t i = 0; i < n; i++) {
 		struct named_fd *fd = &card->fd[card->n_fds++];
 		auto_free char *arguments = NULL;
+		int r;
 
 		fd->dev = &card->device;
 		(void)snprintf(fd->name, sizeof(fd->name), "fd%" PRIu64, ++q->last_id);
 		arguments = json_object("s:fdname", fd->name, NULL);
-		if (qmp_call(q->qmp, "getfd", arguments, fds[i], d, NULL, NULL, e) < 0)
+		r = qmp_call(q->qmp, "getfd", arguments, fds[i], d, NULL, NULL, e);
+		if (r == 0 || qemu_may_be_done(e))
+			undo_push(u, "descriptor", close_fd, fd);
+		if (r < 0)
 			return -1;
-		undo_push(u, "descriptor", close_fd, fd);
 		buf_addf(list, "%s%s", i > 0 ? ":" : "", fd->name);
 	}
 	return 0;
@@ -85,6 +88,7 @@ static int add_backend(struct card *card, const struct hv_nic *nic, struct undo 
 	auto_buf struct buf taps = BUF_INIT;
 	auto_buf struct buf vhosts = BUF_INIT;
 	auto_free char *arguments = NULL;
+	int r;
 
 	if (pass_fds(card, nic->tap_fds, nic->n_queues, &taps, &fds, d, e) < 0)
 		return -1;
@@ -95,11 +99,12 @@ static int add_backend(struct card *card, const struct hv_nic *nic, struct undo 
 	arguments = json_object("s:type", "tap", "s:id", card->netdev, "s:fds", taps.data,
 				"o:vhost", nic->vhost_fds ? "true" : NULL, "s:vhostfds",
 				nic->vhost_fds ? vhosts.data : NULL, NULL);
-	if (qmp_call(q->qmp, "netdev_add", arguments, -1, d, NULL, NULL, e) < 0)
-		return -1;
-	undo_forget(&fds);
-	undo_push(u, "network backend", remove_backend, card);
-	return 0;
+	r = qmp_call(q->qmp, "netdev_add", arguments, -1, d, NULL, NULL, e);
+	if (r == 0 || qemu_may_be_done(e))
+		undo_push(u, "network backend", remove_backend, card);
+	if (r == 0)
+		undo_forget(&fds);
+	return r;
 }
 
 static int add_card(struct card *card, const struct hv_nic *nic, struct undo *u, struct deadline d,
