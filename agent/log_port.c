@@ -16,7 +16,9 @@
 
 struct log_queue {
 	struct buf lines;
-	struct cond more;
+	struct cond more; /* lines, or the host has gone */
+	struct io *host;
+	bool gone;
 };
 
 /* Called by whoever logs: must not wait. */
@@ -32,27 +34,56 @@ static void keep_line(const char *line, void *arg)
 	cond_wake_all(&q->more);
 }
 
-/* Until the host is gone or we are cancelled. */
-static int send_lines(struct log_queue *q, struct io *host, struct err *e)
+/* A host sends nothing: what can be read is its end, which the next one must not wait for a line to show. */
+static void watch_host(void *arg)
 {
-	for (;;) {
+	struct log_queue *q = arg;
+	struct err e = ERR_INIT;
+	char ignored[64];
+
+	while (io_read(q->host, ignored, sizeof(ignored), DEADLINE_NEVER, &e) > 0)
+		;
+	q->gone = true;
+	cond_wake_all(&q->more);
+}
+
+/* Until the host is gone or we are cancelled. */
+static int send_lines(struct log_queue *q, struct err *e)
+{
+	while (!q->gone) {
 		auto_buf struct buf now = BUF_INIT;
 
-		while (q->lines.len == 0)
+		while (q->lines.len == 0 && !q->gone)
 			if (cond_wait(&q->more, DEADLINE_NEVER, e) < 0)
 				return -1;
+		if (q->gone)
+			break;
 		now = q->lines;
 		q->lines = BUF_INIT;
-		if (io_write(host, now.data, now.len, deadline_in_ms(WRITE_MS), e) < 0)
+		if (io_write(q->host, now.data, now.len, deadline_in_ms(WRITE_MS), e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static void serve_host(struct io *host, struct err *e)
+{
+	struct log_queue q = { .lines = BUF_INIT, .host = host };
+	struct fiber_group watch = FIBER_GROUP_INIT;
+
+	fiber_group_start(&watch, "log port's host", watch_host, &q);
+	log_set_tap(keep_line, &q);
+	(void)!send_lines(&q, e);
+	log_set_tap(NULL, NULL);
+	fiber_group_cancel(&watch);
+	fiber_group_wait(&watch);
+	buf_done(&q.lines);
 }
 
 void log_port_serve(void *options)
 {
 	const struct agent_options *o = options;
 	auto_free char *uri = xasprintf("vsock://-1:%u", o->log_port);
-	struct log_queue q = { .lines = BUF_INIT };
 	struct transport_listener *listener = NULL;
 	struct transport_address at;
 	struct err e = ERR_INIT;
@@ -69,11 +100,7 @@ void log_port_serve(void *options)
 				(void)!fiber_sleep_ms(ACCEPT_AGAIN_MS, &e);
 			continue;
 		}
-		log_set_tap(keep_line, &q);
-		(void)!send_lines(&q, host, &e);
-		log_set_tap(NULL, NULL);
-		buf_done(&q.lines);
-		q.lines = BUF_INIT;
+		serve_host(host, &e);
 	}
 	if (e.code != ERR_CANCELLED)
 		log_warn("log port: %s", e.text);

@@ -118,8 +118,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 		buf_addf(&line, ",\"level\":\"%s\",\"ts\":", json_levels[level]);
 		add_time(&line);
 		buf_addf(&line,
-			 ",\"name\":\"husk-agent\",\"source\":\"agent\",\"version\":\"%s\""
-			 ",\"pid\":\"%d\"",
+			 ",\"subsystem\":\"agent\",\"name\":\"husk-agent\",\"source\":\"agent\""
+			 ",\"version\":\"%s\",\"pid\":\"%d\"",
 			 HUSK_VERSION, (int)getpid());
 		if (sink.key) {
 			buf_addf(&line, ",\"%s\":", sink.key);

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hosts of Kata Containers rely on, one test for each point."""
 
+import datetime
+import json
+import os
+import socket
+import time
 import types
 
 from guest import RUN, SHARE, Guest, Status, spec, to_bytes
@@ -203,8 +208,56 @@ def test_refused_sandboxes(build):
         g.close()
 
 
+LOG_PORT = 1025
+LEVELS = ("TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT")
+
+
+def hybrid_port(address, port):
+    """The stream of a port in the guest, by the handshake of hybrid vsock; a file of lines."""
+    deadline = time.monotonic() + 60
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(60)
+        connection.connect(address)
+        connection.sendall(f"CONNECT {port}\n".encode())
+        file = connection.makefile("rb", buffering=0)
+        connection.close()  # the file has it
+        if file.readline().startswith(b"OK "):
+            return file
+        check(time.monotonic() < deadline, "nobody listens")
+        time.sleep(0.2)
+
+
+def test_log_port(build):
+    """Lines of JSON as Kata's hosts read them, to one host after the other."""
+    daemon = f"{build}/../vsock/usr/bin/vhost-device-vsock"
+    if not os.path.exists(daemon):
+        raise Skip("there is no vhost-device-vsock here")
+    g = Guest(build, "hybrid-vsock", config=f'vsock_daemon = "{os.path.realpath(daemon)}"\n'
+              f'kernel_params = "agent.log_vport={LOG_PORT} agent.log=debug"')
+    try:
+        for _ in range(2):
+            file = hybrid_port(g.address.removeprefix("hvsock://").rsplit(":", 1)[0], LOG_PORT)
+            name = g.new_id("log")
+            g.agent.refused("CreateContainer", "INTERNAL", "NOT_FOUND", container_id=name,
+                            OCI=spec('/none"such\\\n'))
+            lines = []
+            while not lines or name not in lines[-1]["msg"]:
+                lines.append(json.loads(file.readline()))
+            for line in lines:
+                check_equal({key: type(value) for key, value in line.items() if key in (
+                    "msg", "level", "ts", "subsystem", "name", "source", "version", "pid")}, dict.fromkeys((
+                        "msg", "level", "ts", "subsystem", "name", "source", "version", "pid"), str), f"{line}")
+                check_in(line["level"], LEVELS)
+                datetime.datetime.strptime(line["ts"][:26] + line["ts"][29:], "%Y-%m-%dT%H:%M:%S.%f%z")
+                check_equal((line["pid"], line["source"]), ("1", "agent"))
+            file.close()
+    finally:
+        g.close()
+
+
 own_machine = types.SimpleNamespace(**{f.__name__: f for f in (
     test_before_the_sandbox, test_destroy_ends_the_machine, test_shared_pid_namespace,
-    test_refused_sandboxes)})
+    test_refused_sandboxes, test_log_port)})
 for _name in vars(own_machine):
     del globals()[_name]

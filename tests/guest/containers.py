@@ -275,12 +275,30 @@ def test_resize_refuses(g):
 
 
 def test_out_of_memory(g):
+    """The event names the container whose limit it was, and nothing happens to the others."""
+    limit = {"Memory": {"Limit": 24 << 20, "Swap": 24 << 20}}
+    grow = "x=0123456789abcdef; while :; do x=$x$x; done"
     waiting = g.agent.send("GetOOMEvent")
-    name = g.start("sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done",
-                   resources={"Memory": {"Limit": 16 << 20, "Swap": 16 << 20}})
-    check_equal(g.wait(name), 137)
-    check_equal(g.agent.result(waiting, 20)["container_id"], name)
-    g.remove(name)
+    others = [g.start("sleep", "1000", resources=limit), g.start("sleep", "1000")]
+    for _ in range(2):
+        name = g.start("sh", "-c", grow, resources=limit)
+        check_equal(g.wait(name), 137)
+        check_equal(g.agent.result(waiting, 60)["container_id"], name)
+        waiting = g.agent.send("GetOOMEvent")
+        g.remove(name)
+    # A child of the init: that goes on.
+    parent = g.start("sh", "-c", f"sh -c '{grow}'; echo code $?; exec sleep 1000", resources=limit)
+    check_equal(text_of(g.agent("ReadStdout", container_id=parent, len=100)), "code 137\n")
+    check_equal(g.agent.result(waiting, 60)["container_id"], parent)
+    waiting = g.agent.send("GetOOMEvent")
+    for other in (*others, parent):
+        check_equal(g.exec_output(other, "echo", "alive"), ("alive\n", "", 0))
+        g.remove(other)
+    check(waiting.empty(), "an event without a reason")
+    last = g.start("sh", "-c", grow, resources=limit)  # answers the call that waits
+    check_equal(g.wait(last), 137)
+    check_equal(g.agent.result(waiting, 60)["container_id"], last)
+    g.remove(last)
 
 
 def test_hooks(g):

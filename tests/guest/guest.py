@@ -121,7 +121,7 @@ def process(*args, terminal=False, cwd="/", env=(), uid=0, gid=0, capabilities=N
 
 
 def spec(*args, root=f"{SHARE}/busybox", namespaces=("mount", "ipc", "uts", "cgroup"), mounts=(),
-         resources=None, annotations=None, **process_fields):
+         resources=None, annotations=None, hooks=None, **process_fields):
     """A container's spec as a host sends it: the host has removed pid and network namespaces."""
     linux = {"Namespaces": [{"Type": n} for n in namespaces],
              "MaskedPaths": ["/proc/kcore", "/proc/scsi"], "ReadonlyPaths": ["/proc/sys", "/proc/bus"]}
@@ -129,7 +129,7 @@ def spec(*args, root=f"{SHARE}/busybox", namespaces=("mount", "ipc", "uts", "cgr
         linux["Resources"] = resources
     return {
         "Version": "1.0.2", "Process": process(*args, **process_fields), "Root": {"Path": root},
-        "Annotations": annotations or {}, "Linux": linux,
+        "Annotations": annotations or {}, "Hooks": hooks, "Linux": linux,
         "Mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",

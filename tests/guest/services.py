@@ -4,6 +4,7 @@
 import os
 import time
 
+import prometheus
 from guest import RUN, SHARE, bind, spec, to_bytes
 from report import check, check_equal, check_in
 
@@ -76,14 +77,27 @@ def test_swap(g):
     g.agent.refused("AddSwap", *REFUSALS, PCIPath=[4096])
 
 
+AGENT_FAMILIES = ("scrape_count", "threads", "total_time", "total_vm", "total_rss", "proc_status", "io_stat", "proc_stat")
+GUEST_FAMILIES = ("load", "tasks", "cpu_time", "vm_stat", "netdev_stat", "diskstat", "meminfo")
+
+
 def test_metrics(g):
-    text = g.agent.needs("GetMetrics")["metrics"]
-    for family in ("kata_guest_load", "kata_guest_meminfo", "kata_guest_cpu_time", "kata_guest_vm_stat",
-                   "kata_guest_tasks", "kata_agent_total_rss", "kata_agent_threads"):
-        check_in(f"# TYPE {family} ", text)
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            float(line.rsplit(" ", 1)[1])
+    prometheus.check_the_checker()
+    first, second = (prometheus.parse(g.agent("GetMetrics")["metrics"]) for _ in range(2))
+    names = [f"kata_agent_{n}" for n in AGENT_FAMILIES] + [f"kata_guest_{n}" for n in GUEST_FAMILIES]
+    disks = g.look("ls /guest/sys/block").split()
+    for name in names:
+        check(name in first, f"{name} is missing")
+    for family in first.values():
+        check(family.kind and family.help, f"{family.name} has a type and a help")
+        check(family.samples or (family.name == "kata_guest_diskstat" and not disks), f"{family.name} is empty")
+    scrapes = [families["kata_agent_scrape_count"].samples[()] for families in (first, second)]
+    check_equal(scrapes[1] - scrapes[0], 1)
+    total = int(g.look("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /guest/proc/meminfo"))
+    check_equal(first["kata_guest_meminfo"].samples[(("item", "memtotal"),)], total)
+    check_equal(first["kata_agent_threads"].samples[()], int(g.look("ls /guest/proc/1/task | wc -l")))
+    rss = first["kata_agent_total_rss"].samples[()]
+    check(500_000 < rss < 20_000_000, f"{rss} bytes are no size of the agent")
 
 
 def test_volume_stats(g):
