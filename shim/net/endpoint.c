@@ -20,16 +20,17 @@
 static int set_up_tap(struct nl_sock *sock, const char *name, uint32_t mtu, struct err *e)
 {
 	auto_nl_link struct rtnl_link *tap = NULL;
+	auto_nl_link struct rtnl_link *silent = rtnl_link_alloc();
 	auto_nl_link struct rtnl_link *change = rtnl_link_alloc();
 	int r = rtnl_link_get_kernel(sock, 0, name, &tap);
 
 	if (r < 0)
 		return netlink_error(e, r, "find tap '%s'", name);
+	/* Before it is up: then it would have one. A kernel without IPv6 refuses, and gives none. */
+	(void)rtnl_link_inet6_set_addr_gen_mode(silent, IN6_ADDR_GEN_MODE_NONE);
+	(void)rtnl_link_change(sock, tap, silent, 0);
 	rtnl_link_set_mtu(change, mtu);
 	rtnl_link_set_flags(change, IFF_UP);
-	/* A kernel without IPv6 would refuse the attribute. */
-	if (access("/proc/sys/net/ipv6", F_OK) == 0)
-		(void)rtnl_link_inet6_set_addr_gen_mode(change, IN6_ADDR_GEN_MODE_NONE);
 	r = rtnl_link_change(sock, tap, change, 0);
 	return r < 0 ? netlink_error(e, r, "set tap '%s' up", name) : rtnl_link_get_ifindex(tap);
 }

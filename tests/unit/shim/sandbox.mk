@@ -7,6 +7,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_host_cgroup \
 	tests/unit/shim/test_layer_disk \
 	tests/unit/shim/test_mount_options \
+	tests/unit/shim/test_network \
 	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
@@ -35,6 +36,10 @@ tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(san
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_network_LDADD = libshimnet.a libshimagent.a libnetlink.a $(sandbox_test_common)
 
 tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shim/net against the kernel: what is read of a network namespace, the way of a frame between a link
+ * and a tap, what is left afterwards. Each test has a namespace of its own, kept by a child process;
+ * skipped without root or without ip(8) and tc(8).
+ */
+#include "tests/lib/test.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "shim/net/endpoint.h"
+#include "shim/net/netns.h"
+#include "shim/net/network.h"
+#include "shim/net/record.h"
+#include "shim/net/scan.h"
+#include "shim/net/steer.h"
+
+#define SKIPPED  77 /* of automake's test driver */
+#define FRAME_MS 2000
+
+static struct {
+	pid_t keeper; /* of the namespace */
+	char path[64];
+	int fd;
+	struct config config;
+} t;
+
+/* A command of the shell in the test's namespace; what it prints. */
+static char *in_netns(const char *command)
+{
+	static char text[8192];
+	int out[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(out[1], STDOUT_FILENO);
+		if (setns(t.fd, CLONE_NEWNET) == 0)
+			(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	(void)close(out[1]);
+	n = read_full(out[0], text, sizeof(text) - 1);
+	(void)close(out[0]);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status != 0)
+		fail_msg("%s: exit status %d", command, status);
+	return text;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no \"%s\" in \"%s\"", part, text);
+}
+
+static void assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("\"%s\" in \"%s\"", part, text);
+}
+
+static int set_up(void **state)
+{
+	int ready[2];
+	char byte;
+
+	(void)state;
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -1;
+	t.keeper = fork();
+	if (t.keeper == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) == 0)
+			(void)!write(ready[1], "", 1);
+		(void)pause();
+		_exit(0);
+	}
+	(void)close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		return -1;
+	(void)close(ready[0]);
+	(void)snprintf(t.path, sizeof(t.path), "/proc/%d/ns/net", (int)t.keeper);
+	t.fd = open(t.path, O_RDONLY | O_CLOEXEC);
+	t.config = (struct config){ .hypervisor.network_queues = 1 };
+	if (t.fd < 0)
+		return -1;
+	(void)in_netns("ip link set lo up && ip link add eth0 address 02:00:00:00:00:01 mtu 1400 "
+		       "type veth peer name far address 02:00:00:00:00:02 && "
+		       "ip link set far arp off up && ip link set eth0 up");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)close(t.fd);
+	(void)kill(t.keeper, SIGKILL);
+	(void)waitpid(t.keeper, NULL, 0);
+	return 0;
+}
+
+/* ---- Scan ---- */
+
+static int scan(void *arg, struct err *e)
+{
+	return net_scan(arg, e);
+}
+
+static const struct net_link *link_called(const struct net_scan *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_links; i++)
+		if (strcmp(s->link[i].name, name) == 0)
+			return &s->link[i];
+	fail_msg("no link '%s'", name);
+	return NULL;
+}
+
+static const Types__Route *route_to(const struct net_scan *s, const char *dest)
+{
+	for (size_t i = 0; i < s->n_routes; i++)
+		if (strcmp(s->route[i]->dest, dest) == 0)
+			return s->route[i];
+	fail_msg("no route to '%s'", dest);
+	return NULL;
+}
+
+static void reads_what_there_is(void **state)
+{
+	auto_net_scan struct net_scan s = { .n_links = 0 };
+	const struct net_link *eth0;
+	const Types__Route *route;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)in_netns(
+		"ip link add br0 type bridge && ip link set br0 up && "
+		"ip link add down type veth peer name down2 && "
+		"ip addr add 192.0.2.2/24 dev eth0 && ip addr add 2001:db8::2/64 dev eth0 nodad && "
+		"ip route add default via 192.0.2.1 mtu 1300 && "
+		"ip route add 203.0.113.0/24 via 192.0.2.9 src 192.0.2.2 && "
+		"ip route add 198.51.100.0/24 dev eth0 scope link && "
+		"ip route add 100.64.0.0/10 dev br0 && "
+		"ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent && "
+		"ip neigh add 192.0.2.78 lladdr 02:00:00:00:00:78 dev eth0 nud stale");
+	assert_ok(netns_run_here(t.fd, scan, &s, &e), &e);
+
+	assert_int_equal(s.n_links, 2); /* not lo, not the bridge, not what is down */
+	eth0 = link_called(&s, "eth0");
+	assert_string_equal(eth0->kind, "veth");
+	assert_int_equal(eth0->mtu, 1400);
+	assert_string_equal(eth0->interface->hwaddr, "02:00:00:00:00:01");
+	assert_int_equal(eth0->interface->raw_flags, 0);
+	assert_int_equal(link_called(&s, "far")->interface->raw_flags, IFF_NOARP);
+	assert_int_equal(eth0->interface->n_ipaddresses, 2); /* and not fe80::… */
+	assert_string_equal(eth0->interface->ipaddresses[0]->address, "192.0.2.2");
+	assert_string_equal(eth0->interface->ipaddresses[0]->mask, "24");
+	assert_string_equal(eth0->interface->ipaddresses[1]->address, "2001:db8::2");
+	assert_int_equal(eth0->interface->ipaddresses[1]->family, TYPES__IPFAMILY__v6);
+
+	assert_int_equal(s.n_routes, 3); /* not those that come with an address */
+	route = route_to(&s, "");
+	assert_string_equal(route->gateway, "192.0.2.1");
+	assert_string_equal(route->device, "eth0");
+	assert_int_equal(route->mtu, 1300);
+	assert_string_equal(route_to(&s, "203.0.113.0/24")->source, "192.0.2.2");
+	assert_int_equal(route_to(&s, "198.51.100.0/24")->scope, 253); /* RT_SCOPE_LINK */
+
+	assert_int_equal(s.n_neighbors, 1);
+	assert_string_equal(s.neighbor[0]->toipaddress->address, "192.0.2.77");
+	assert_string_equal(s.neighbor[0]->lladdr, "02:00:00:00:00:77");
+}
+
+static void refuses_what_is_no_namespace_for_a_guest(void **state)
+{
+	struct err e = ERR_INIT;
+	int fd;
+
+	(void)state;
+	assert_err(netns_open("/proc/self/ns/net", &fd, &e), &e, ERR_INVALID, "is the host's");
+	assert_err(netns_open("/proc/self/ns/mnt", &fd, &e), &e, ERR_INVALID,
+		   "is no network namespace");
+	assert_err(netns_open("/dev/null", &fd, &e), &e, ERR_INVALID, "is no network namespace");
+	assert_err(netns_open("/no/such/file", &fd, &e), &e, ERR_NOT_FOUND, "/no/such/file");
+}
+
+/* ---- Endpoints ---- */
+
+struct making {
+	struct net_endpoint *ep;
+	int far; /* raw socket on the other end of the veth */
+};
+
+static int make_endpoint(void *arg, struct err *e)
+{
+	auto_net_scan struct net_scan s = { .n_links = 0 };
+	struct making *m = arg;
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+
+	if (net_scan(&s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s.n_links; i++) {
+		if (strcmp(s.link[i].name, "eth0") == 0 &&
+		    net_endpoint_make(&s.link[i], &t.config, &m->ep, e) < 0)
+			return -1;
+	}
+	m->far = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	at.sll_ifindex = (int)if_nametoindex("far");
+	return bind(m->far, (struct sockaddr *)&at, sizeof(at)) < 0 ? err_sys(e, errno, "bind") : 0;
+}
+
+static int take_endpoint_back(void *arg, struct err *e)
+{
+	struct making *m = arg;
+
+	return net_endpoint_take_back(m->ep, e);
+}
+
+/* Until a frame with that text in it was read; others (the kernel's own) are passed over. */
+static bool frame_arrives(int fd, const char *text)
+{
+	char frame[2048];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	while (poll(&p, 1, FRAME_MS) > 0) {
+		ssize_t n = read(fd, frame, sizeof(frame));
+
+		if (n > 0 && memmem(frame, (size_t)n, text, strlen(text)))
+			return true;
+	}
+	return false;
+}
+
+/* Of a protocol of nobody's (0x88b5, IEEE 802: local experiments). */
+static const char frame[] = "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x07\x88\xb5"
+			    "a frame of sixty bytes and some more for good measure......";
+
+static void carries_frames_both_ways(void **state)
+{
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+	char with_header[sizeof(struct virtio_net_hdr) + sizeof(frame)] = { 0 };
+
+	(void)state;
+	assert_ok(netns_run_here(t.fd, make_endpoint, &m, &e), &e);
+	assert_non_null(m.ep);
+	assert_has(in_netns("ip -d link show"), "husk-tap");
+	assert_has(in_netns("ip link show dev $(ip -o link | grep -o 'husk-tap[0-9]*')"),
+		   "mtu 1400");
+	assert_lacks(in_netns("ip address show dev $(ip -o link | grep -o 'husk-tap[0-9]*')"),
+		     "inet6");
+	assert_memory_equal(m.ep->hv_nic.mac, "\x02\x00\x00\x00\x00\x01", 6);
+	assert_int_equal(m.ep->hv_nic.n_queues, 1);
+
+	assert_int_equal(write(m.far, frame, sizeof(frame)), sizeof(frame));
+	assert_true(frame_arrives(m.ep->tap_fds[0], "for good measure"));
+	memcpy(with_header + sizeof(struct virtio_net_hdr), frame, sizeof(frame));
+	assert_int_equal(write(m.ep->tap_fds[0], with_header, sizeof(with_header)),
+			 sizeof(with_header));
+	assert_true(frame_arrives(m.far, "for good measure"));
+
+	assert_ok(netns_run_here(t.fd, take_endpoint_back, &m, &e), &e);
+	assert_lacks(in_netns("ip link"), "husk-tap");
+	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
+	net_endpoint_free(m.ep);
+	(void)close(m.far);
+}
+
+static void makes_nothing_when_the_name_is_taken(void **state)
+{
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)in_netns("ip tuntap add mode tap name "
+		       "husk-tap$(ip -o link show dev eth0 | cut -d: -f1)");
+	assert_err(netns_run_here(t.fd, make_endpoint, &m, &e), &e, ERR_EXISTS, "link 'eth0'");
+	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
+}
+
+/* What a killed shim leaves: filters on the link. The tap went with its descriptors. */
+static void cleans_up_after_a_crash(void **state)
+{
+	char dir[] = "/tmp/husk-test-network-XXXXXX";
+	char *links[] = { (char *)(uintptr_t) "gone", (char *)(uintptr_t) "eth0", NULL };
+	const struct net_record record = { .netns = t.path, .links = links };
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+	auto_free char *file = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	file = xasprintf("%s/network.json", dir);
+	assert_ok(network_clean_up(dir, &e), &e); /* nothing was recorded */
+	assert_ok(net_record_write(dir, &record, &e), &e);
+	assert_ok(netns_run_here(t.fd, make_endpoint, &m, &e), &e);
+	net_endpoint_close(m.ep);
+	assert_has(in_netns("tc qdisc show dev eth0"), "ingress");
+
+	assert_ok(network_clean_up(dir, &e), &e);
+	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
+	assert_ok(network_clean_up(dir, &e), &e);
+	(void)in_netns("ip link del eth0");
+	assert_ok(network_clean_up(dir, &e), &e);
+	(void)kill(t.keeper, SIGKILL);
+	(void)waitpid(t.keeper, NULL, 0);
+	assert_ok(network_clean_up(dir, &e), &e); /* the namespace is gone */
+	net_endpoint_free(m.ep);
+	(void)close(m.far);
+	(void)unlink(file);
+	(void)rmdir(dir);
+}
+
+/* ---- Localhost ---- */
+
+static int socket_at_localhost(uint16_t port, bool dial, struct err *e)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+					.sin_port = htons(port),
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = dial ? connect(fd, (const struct sockaddr *)&at, sizeof(at))
+		     : bind(fd, (const struct sockaddr *)&at, sizeof(at));
+
+	if (r < 0 || (!dial && listen(fd, 8) < 0))
+		return err_sys(e, errno, "localhost");
+	return take_fd(&fd);
+}
+
+static int make_listener(void *arg, struct err *e)
+{
+	*(int *)arg = socket_at_localhost(0, false, e);
+	return *(int *)arg < 0 ? -1 : 0;
+}
+
+static int dial(void *arg, struct err *e)
+{
+	*(int *)arg = socket_at_localhost(4711, true, e);
+	return *(int *)arg < 0 ? -1 : 0;
+}
+
+static void steers_every_port_of_localhost(void **state)
+{
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+	struct err e = ERR_INIT;
+	int listener, link, client, server;
+
+	(void)state;
+	assert_ok(netns_run_here(t.fd, make_listener, &listener, &e), &e);
+	link = steer_localhost(t.fd, listener, -1, &e);
+	if (link < 0 && (e.code == ERR_UNSUPPORTED || e.code == ERR_DENIED)) {
+		print_message("skipped: %s\n", e.text);
+		(void)close(listener);
+		return;
+	}
+	assert_ok(link, &e);
+	assert_ok(netns_run_here(t.fd, dial, &client, &e), &e);
+	server = accept(listener, NULL, NULL);
+	assert_true(server >= 0);
+	assert_int_equal(getsockname(server, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(ntohs(at.sin_port), 4711);
+	(void)close(client);
+	(void)close(server);
+	(void)close(link);
+	assert_err(netns_run_here(t.fd, dial, &client, &e), &e, ERR_UNAVAILABLE, "refused");
+	(void)close(listener);
+}
+
+static bool program_is_there(const char *name)
+{
+	static const char *const places[] = { "/sbin", "/usr/sbin", "/bin", "/usr/bin" };
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		auto_free char *path = xasprintf("%s/%s", places[i], name);
+
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(reads_what_there_is),      TEST(refuses_what_is_no_namespace_for_a_guest),
+		TEST(carries_frames_both_ways), TEST(makes_nothing_when_the_name_is_taken),
+		TEST(cleans_up_after_a_crash),  TEST(steers_every_port_of_localhost),
+	};
+
+	if (geteuid() != 0 || !program_is_there("ip") || !program_is_there("tc") ||
+	    access("/dev/net/tun", R_OK | W_OK) < 0) {
+		(void)puts("skipped: needs root, ip(8), tc(8) and /dev/net/tun");
+		return SKIPPED;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
