@@ -68,8 +68,22 @@ int container_files_rootfs(struct sandbox *s, const struct container_params *p, 
 int container_files_volumes(struct sandbox *s, const struct container_params *p, struct deadline d,
 			    struct undo *u, struct container_files *f, struct err *e)
 {
-	(void)d;
-	return volumes_share(&s->share, p->id, p->spec, u, &f->volumes, e);
+	const struct volume_disk_params disk = {
+		.disks = &s->disks,
+		.d = d,
+		.u = u,
+		.r = &f->request,
+	};
+	const struct volumes_params params = {
+		.share = &s->share,
+		.container = p->id,
+		.spec = p->spec,
+		.no_disks = s->config->hypervisor.disable_block_device_use,
+		.disk = &disk,
+		.direct_volumes = DIRECT_VOLUME_DIR,
+	};
+
+	return volumes_bring(&params, u, &f->volumes, e) < 0 ? sandbox_explain(s, e) : 0;
 }
 
 void container_files_done(struct container_files *f, const struct container_params *p)

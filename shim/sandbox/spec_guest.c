@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -151,8 +153,16 @@ static bool device_is_universal(const Grpc__LinuxDevice *d)
 	       (d->major == DEVICE_MAJOR_MISC && d->minor < MISC_DYNAMIC_MIN);
 }
 
+static bool is_plugged(const struct spec_guest_params *p, const char *path)
+{
+	for (size_t i = 0; i < p->n_devices; i++)
+		if (strcmp(p->devices[i]->container_path, path) == 0)
+			return true;
+	return false;
+}
+
 /* A privileged container's spec lists every device of the host: one line for all left out. */
-static void rewrite_devices(Grpc__Linux *l)
+static void rewrite_devices(Grpc__Linux *l, const struct spec_guest_params *p)
 {
 	auto_free char *example = NULL;
 	size_t kept = 0, left_out = 0;
@@ -160,7 +170,7 @@ static void rewrite_devices(Grpc__Linux *l)
 	for (size_t i = 0; i < l->n_devices; i++) {
 		Grpc__LinuxDevice *d = l->devices[i];
 
-		if (device_is_universal(d)) {
+		if (device_is_universal(d) || is_plugged(p, d->path)) {
 			l->devices[kept++] = d;
 			continue;
 		}
@@ -190,6 +200,24 @@ static void mount_set_shm(Grpc__Mount *m)
 	m->n_options = 1;
 }
 
+/* A block device that was bound is one of the container's. The agent puts in the guest's numbers. */
+static void add_device(Grpc__Spec *spec, const char *path, const struct stat *st)
+{
+	Grpc__LinuxDevice *d = xmalloc(sizeof(*d));
+	Grpc__Linux *l = spec->linux;
+
+	grpc__linux_device__init(d);
+	d->path = xstrdup(path);
+	d->type = xstrdup("b");
+	d->major = major(st->st_rdev);
+	d->minor = minor(st->st_rdev);
+	d->filemode = st->st_mode & 07777;
+	d->uid = st->st_uid;
+	d->gid = st->st_gid;
+	l->devices = xrealloc(l->devices, (l->n_devices + 1) * sizeof(l->devices[0]));
+	l->devices[l->n_devices++] = d;
+}
+
 static void rewrite_mounts(Grpc__Spec *spec, const struct volume *v)
 {
 	size_t kept = 0;
@@ -201,7 +229,12 @@ static void rewrite_mounts(Grpc__Spec *spec, const struct volume *v)
 		case VOLUME_SKIPPED:
 			grpc__mount__free_unpacked(m, NULL);
 			continue;
+		case VOLUME_DEVICE:
+			add_device(spec, m->destination, &v[i].st);
+			grpc__mount__free_unpacked(m, NULL);
+			continue;
 		case VOLUME_SHARED:
+		case VOLUME_MOUNTED:
 			mount_set_bind(m, v[i].guest_path);
 			break;
 		case VOLUME_SHM:
@@ -232,16 +265,17 @@ static void add_sysctls(Grpc__Linux *l, const char *const *sysctls)
 	}
 }
 
-static void rewrite_linux(Grpc__Linux *l, bool drop_seccomp, bool *ret_sandbox_pidns)
+static void rewrite_linux(Grpc__Linux *l, const struct spec_guest_params *p,
+			  bool *ret_sandbox_pidns)
 {
 	*ret_sandbox_pidns = false;
 	if (!l)
 		return;
 	rewrite_namespaces(l, ret_sandbox_pidns);
 	rewrite_resources(l->resources);
-	rewrite_devices(l);
+	rewrite_devices(l, p);
 	text_clear(&l->mountlabel);
-	if (drop_seccomp && l->seccomp) {
+	if (p->drop_seccomp && l->seccomp) {
 		grpc__linux_seccomp__free_unpacked(l->seccomp, NULL);
 		l->seccomp = NULL;
 	}
@@ -265,7 +299,7 @@ int spec_guest(const struct oci_spec *s, const struct spec_guest_params *p, Grpc
 	text_clear(&spec->process->selinuxlabel); /* the guest has no SELinux policy loaded */
 	rewrite_hooks(spec->hooks);
 	rewrite_mounts(spec, p->volumes);
-	rewrite_linux(spec->linux, p->drop_seccomp, ret_sandbox_pidns);
+	rewrite_linux(spec->linux, p, ret_sandbox_pidns);
 	if (spec->linux && p->sysctls)
 		add_sysctls(spec->linux, p->sysctls);
 	add_annotation(spec, ANNOTATION_BUNDLE, p->bundle);

@@ -14,8 +14,10 @@ struct spec_guest_params {
 	const char *rootfs;           /* guest path */
 	const struct volume *volumes; /* one for each mount of the spec */
 	const char *const *sysctls;   /* "key=value", beside the spec's own; NULL: none */
-	bool drop_seccomp;            /* disable_guest_seccomp */
-	bool read_only;               /* the root file system, whatever the spec says */
+	Grpc__Device *const *devices; /* that were plugged; the spec keeps their entries */
+	size_t n_devices;
+	bool drop_seccomp; /* disable_guest_seccomp */
+	bool read_only;    /* the root file system, whatever the spec says */
 };
 
 /*

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libshimstorage.a
 libshimstorage_a_SOURCES = \
+	shim/storage/direct_volume.c shim/storage/direct_volume.h \
 	shim/storage/disk_file.c shim/storage/disk_file.h \
 	shim/storage/disks.c shim/storage/disks.h \
 	shim/storage/erofs_devices.c shim/storage/erofs_devices.h \
@@ -18,4 +19,5 @@ libshimstorage_a_SOURCES = \
 	shim/storage/rootfs_guest.c shim/storage/rootfs_guest.h \
 	shim/storage/rootfs_plan.c shim/storage/rootfs_plan.h \
 	shim/storage/share.c shim/storage/share.h \
-	shim/storage/volume.c shim/storage/volume.h
+	shim/storage/volume.c shim/storage/volume.h \
+	shim/storage/volume_disk.c shim/storage/volume_disk.h

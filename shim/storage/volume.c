@@ -49,6 +49,8 @@ int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_ki
 
 		if (is_below(m->source, "/proc") || is_below(m->source, "/sys"))
 			*ret = VOLUME_GUEST; /* the host's say nothing about the guest */
+		else if (S_ISBLK(source_mode))
+			*ret = VOLUME_DEVICE;
 		else if (is_below(m->source, "/dev") && !regular)
 			*ret = VOLUME_GUEST;
 		else
@@ -81,44 +83,110 @@ static int share_one(struct share *s, const char *container, const struct oci_mo
 	return share_add_bind(s, container, &p, directory, u, ret_guest, e);
 }
 
-static int handle_one(struct share *s, const char *container, const struct oci_mount *m,
-		      struct undo *u, struct volume *v, struct err *e)
+static bool is_read_only(const struct oci_mount *m)
 {
-	struct stat st = { .st_mode = 0 };
+	for (size_t i = 0; m->options && m->options[i]; i++)
+		if (strcmp(m->options[i], "ro") == 0 || strcmp(m->options[i], "rro") == 0)
+			return true;
+	return false;
+}
 
-	if (m->n_uid_mappings || m->n_gid_mappings)
-		return err_set(e, ERR_UNSUPPORTED, "id-mapped mounts are not supported");
-	if (volume_is_bind(m)) {
-		if (!m->source || m->source[0] != '/')
-			return err_set(e, ERR_INVALID, "source '%.200s' is no absolute path",
-				       m->source ? m->source : "");
-		if (strcmp(m->destination, "/dev/shm") != 0 && stat(m->source, &st) < 0)
-			return err_sys(e, errno, "'%s'", m->source);
+/* A block device of the host: one without disks has to do without it. */
+static int bring_device(const struct volumes_params *p, const struct oci_mount *m, struct volume *v,
+			struct err *e)
+{
+	if (!p->no_disks) {
+		if (volume_disk_device(p->disk, m->source, m->destination, is_read_only(m), e) == 0)
+			return 0;
+		if (e->code != ERR_UNSUPPORTED)
+			return -1;
+		*e = ERR_INIT;
 	}
-	if (volume_kind_of(m, st.st_mode, &v->kind, e) < 0)
+	v->kind = VOLUME_SKIPPED;
+	return 0;
+}
+
+/* 1: there is a direct volume, and the guest has it. */
+static int bring_direct(const struct volumes_params *p, const struct oci_mount *m, struct volume *v,
+			struct err *e)
+{
+	auto_direct_volume struct direct_volume d = { .device = NULL };
+	int r = direct_volume_find(p->direct_volumes, m->source, &d, e);
+
+	if (r <= 0)
+		return r;
+	if (p->no_disks)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "a direct volume on '%s', and disable_block_device_use is set",
+			       d.device);
+	v->kind = VOLUME_MOUNTED;
+	return volume_disk_mount(p->disk, &d, &v->guest_path, e) < 0 ? -1 : 1;
+}
+
+static int bring_bind(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,
+		      struct volume *v, struct err *e)
+{
+	int direct;
+
+	if (!m->source || m->source[0] != '/')
+		return err_set(e, ERR_INVALID, "source '%.200s' is no absolute path",
+			       m->source ? m->source : "");
+	direct = bring_direct(p, m, v, e);
+	if (direct != 0)
+		return direct < 0 ? -1 : 0;
+	if (strcmp(m->destination, "/dev/shm") != 0 && stat(m->source, &v->st) < 0)
+		return err_sys(e, errno, "'%s'", m->source);
+	if (volume_kind_of(m, v->st.st_mode, &v->kind, e) < 0)
+		return -1;
+	if (v->kind == VOLUME_DEVICE && bring_device(p, m, v, e) < 0)
 		return -1;
 	if (v->kind == VOLUME_SKIPPED)
 		log_warn("'%s' for '%s' is a socket or device of the host and is left out",
 			 m->source, m->destination);
 	if (v->kind != VOLUME_SHARED)
 		return 0;
-	return share_one(s, container, m, S_ISDIR(st.st_mode), u, &v->guest_path, e);
+	return share_one(p->share, p->container, m, S_ISDIR(v->st.st_mode), u, &v->guest_path, e);
 }
 
-int volumes_share(struct share *s, const char *container, const struct oci_spec *spec,
-		  struct undo *u, struct volume **ret, struct err *e)
+static int bring_one(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,
+		     struct volume *v, struct err *e)
 {
+	if (m->n_uid_mappings || m->n_gid_mappings)
+		return err_set(e, ERR_UNSUPPORTED, "id-mapped mounts are not supported");
+	return volume_is_bind(m) ? bring_bind(p, m, u, v, e) : volume_kind_of(m, 0, &v->kind, e);
+}
+
+/* What the spec lists and no disk can be made of is left out of it. */
+static int bring_devices(const struct volumes_params *p, struct err *e)
+{
+	if (p->no_disks || volume_disk_spec_devices(p->disk, p->spec, e) == 0)
+		return 0;
+	if (e->code != ERR_UNSUPPORTED)
+		return -1;
+	log_info("%s", e->text);
+	*e = ERR_INIT;
+	return 0;
+}
+
+int volumes_bring(const struct volumes_params *p, struct undo *u, struct volume **ret,
+		  struct err *e)
+{
+	const struct oci_spec *spec = p->spec;
 	struct volume *v;
 
 	if (spec->n_mounts > VOLUMES_MAX)
 		return err_set(e, ERR_EXHAUSTED, "%zu mounts, at most %d", spec->n_mounts,
 			       VOLUMES_MAX);
-	v = xcalloc(spec->n_mounts, sizeof(v[0]));
+	v = xcalloc(spec->n_mounts + 1, sizeof(v[0]));
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		if (handle_one(s, container, &spec->mounts[i], u, &v[i], e) == 0)
+		if (bring_one(p, &spec->mounts[i], u, &v[i], e) == 0)
 			continue;
 		volumes_free(v, spec->n_mounts);
 		return err_wrap(e, "mount on '%s'", spec->mounts[i].destination);
+	}
+	if (bring_devices(p, e) < 0) {
+		volumes_free(v, spec->n_mounts);
+		return -1;
 	}
 	*ret = v;
 	return 0;

@@ -2,24 +2,29 @@
 #ifndef HUSK_SHIM_STORAGE_VOLUME_H
 #define HUSK_SHIM_STORAGE_VOLUME_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/oci/spec.h"
 #include "shim/storage/share.h"
+#include "shim/storage/volume_disk.h"
 
 /*
  * What becomes of each mount of an OCI spec on its way into the guest (runtime-features 6.3).
  */
 enum volume_kind {
-	VOLUME_GUEST,  /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
-	VOLUME_SHM,    /* /dev/shm: the sandbox's, which its containers share */
-	VOLUME_SHARED, /* a file or directory of the host, brought in through the share */
-	VOLUME_SKIPPED /* a socket or device of the host, which virtio-fs cannot carry */
+	VOLUME_GUEST,   /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
+	VOLUME_SHM,     /* /dev/shm: the sandbox's, which its containers share */
+	VOLUME_SHARED,  /* a file or directory of the host, brought in through the share */
+	VOLUME_MOUNTED, /* a direct volume, on a disk that the guest mounts */
+	VOLUME_DEVICE,  /* a block device, which becomes one of the container's */
+	VOLUME_SKIPPED  /* a socket or device of the host, which nothing can carry */
 };
 
 struct volume {
 	enum volume_kind kind;
-	char *guest_path; /* of VOLUME_SHARED, owned */
+	char *guest_path; /* of VOLUME_SHARED and VOLUME_MOUNTED, owned */
+	struct stat st;   /* of VOLUME_DEVICE */
 };
 
 #define VOLUME_SHM_GUEST_DIR "/run/kata-containers/sandbox/shm" /* agent-protocol 3.3 */
@@ -33,9 +38,21 @@ bool volume_is_bind(const struct oci_mount *m);
 int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_kind *ret,
 		   struct err *e) must_check;
 
-/* Bring in what has to be shared. *ret: one for each of spec->mounts, for volumes_free(). */
-int volumes_share(struct share *s, const char *container, const struct oci_spec *spec,
-		  struct undo *u, struct volume **ret, struct err *e) must_check;
+struct volumes_params {
+	struct share *share;
+	const char *container;
+	const struct oci_spec *spec;
+	bool no_disks;                         /* disable_block_device_use */
+	const struct volume_disk_params *disk; /* for what is on disks */
+	const char *direct_volumes;            /* DIRECT_VOLUME_DIR, but for tests */
+};
+
+/*
+ * Bring in what has to be shared or plugged, devices of the spec among it. *ret: one for each of
+ * spec->mounts, for volumes_free().
+ */
+int volumes_bring(const struct volumes_params *p, struct undo *u, struct volume **ret,
+		  struct err *e) must_check;
 void volumes_free(struct volume *v, size_t n);
 
 #endif

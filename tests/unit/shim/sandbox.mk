@@ -14,7 +14,8 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_size \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
-	tests/unit/shim/test_storage
+	tests/unit/shim/test_storage \
+	tests/unit/shim/test_volume_disk
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
@@ -45,19 +46,25 @@ tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c 
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_rootfs_guest_LDADD = libshimstorage.a $(sandbox_test_common)
 
+tests_unit_shim_test_volume_disk_SOURCES = tests/unit/shim/test_volume_disk.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_volume_disk_LDADD = libshimstorage.a $(sandbox_test_common)
+
 tests_unit_shim_test_rootfs_plan_SOURCES = tests/unit/shim/test_rootfs_plan.c
 tests_unit_shim_test_rootfs_plan_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_size_SOURCES = tests/unit/shim/test_size.c
 tests_unit_shim_test_size_LDADD = libshimsandbox.a $(sandbox_test_common)
 
-tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c
+tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(agent_peer_files)
 tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
 
-tests_unit_shim_test_storage_SOURCES = tests/unit/shim/test_storage.c
+tests_unit_shim_test_storage_SOURCES = tests/unit/shim/test_storage.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_storage_LDADD = libshimstorage.a $(sandbox_test_common)
 
 # A scripted machine stands in for libhypervisor.a; what acquires is wrapped so that it can fail.

@@ -408,6 +408,11 @@ static void check_volume(const char *const *options, bool directory, int want)
 		.destination = W("/data"), .type = W("bind"), .source = source, .options = opts
 	};
 	struct oci_spec spec = { .mounts = &m, .n_mounts = 1 };
+	struct volumes_params params = { .share = &t.share,
+					 .container = "c1",
+					 .spec = &spec,
+					 .no_disks = true,
+					 .direct_volumes = t.dir };
 	struct volume *v = NULL;
 	struct err e = ERR_INIT;
 	pid_t pid;
@@ -418,7 +423,7 @@ static void check_volume(const char *const *options, bool directory, int want)
 	inside = xasprintf("/c1-%x-%s", (unsigned)t.share.next, directory ? "data/file" : "file");
 	pid = start_exporter(inside, "content", true);
 	wait_until_stopped(pid);
-	assert_ok(volumes_share(&t.share, "c1", &spec, &t.undo, &v, &e), &e);
+	assert_ok(volumes_bring(&params, &t.undo, &v, &e), &e);
 	assert_int_equal(v[0].kind, VOLUME_SHARED);
 	assert_int_equal(result_of(pid), want);
 	volumes_free(v, 1);
@@ -467,7 +472,10 @@ static void test_kinds(void **state)
 		  VOLUME_SKIPPED },
 		{ { .destination = W("/d"), .type = W("bind"), .source = W("/x") },
 		  S_IFBLK,
-		  VOLUME_SKIPPED },
+		  VOLUME_DEVICE },
+		{ { .destination = W("/d"), .type = W("bind"), .source = W("/dev/sda") },
+		  S_IFBLK,
+		  VOLUME_DEVICE },
 		{ { .destination = W("/d"), .type = W("bind"), .source = W("/sys/fs/bpf") },
 		  S_IFDIR,
 		  VOLUME_GUEST },
