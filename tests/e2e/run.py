@@ -25,6 +25,7 @@ import console  # noqa: E402
 import containerd as c  # noqa: E402
 import cri  # noqa: E402
 import environment  # noqa: E402
+import erofs  # noqa: E402
 import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import network  # noqa: E402
@@ -113,15 +114,19 @@ def main():
     parser.add_argument("--pause-image")
     parser.add_argument("--handler")
     parser.add_argument("--pods-only", action="store_true")
+    parser.add_argument("--erofs-utils", help="a directory with a mkfs.erofs of 1.7 or newer")
+    parser.add_argument("--disks-only", action="store_true")
     options = parser.parse_args()
 
     report = Report("e2e")
-    if not options.pods_only:
+    if options.erofs_utils:
+        erofs.run(report, options.containerd[-1], options)
+    if not options.pods_only and not options.disks_only:
         for entry in options.containerd:
             run_with(report, entry, "serial", options)
         if options.vsock_daemon:
             run_with(report, options.containerd[-1], "hybrid-vsock", options)
-    if options.crictl:
+    if options.crictl and not options.disks_only:
         for entry in options.containerd:
             run_pods(report, entry, options)
     report.finish()

@@ -19,6 +19,7 @@ def main():
     parser.add_argument("--containerd", action="append", required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--image", required=True)
+    parser.add_argument("--erofs-utils", help="a directory with a mkfs.erofs of 1.7 or newer")
     options = parser.parse_args()
 
     # What is tested is husk; one containerd is enough, the newest.

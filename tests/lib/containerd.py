@@ -38,6 +38,10 @@ class Result:
 class Containerd:
     """`binaries`: the directory of containerd and ctr; `prefix`: where husk is installed."""
 
+    launcher = ()  # words in front of containerd's command
+    client = ()  # words in front of ctr's
+    path = ()  # directories in front of its PATH
+
     def __init__(self, name, binaries, prefix, image, config=""):
         self.name, self.binaries, self.prefix = name, binaries, prefix
         self.run = tempfile.mkdtemp(prefix="husk-test-", dir="/run")
@@ -70,10 +74,10 @@ class Containerd:
             file.write(text)
 
     def start(self):
-        environment = dict(os.environ, PATH=f"{self.prefix}/bin:{self.binaries}:{os.environ['PATH']}",
+        environment = dict(os.environ, PATH=":".join((*self.path, f"{self.prefix}/bin", self.binaries, os.environ["PATH"])),
                            HUSK_CONF_FILE=self.husk_config, **census.mark())
         self.process = subprocess.Popen(
-            [f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
+            [*self.launcher, f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 30
         while not self.ready():
@@ -115,7 +119,7 @@ class Containerd:
     def ctr(self, *args, check=False, stdin=None, timeout=120, **more):
         """Run ctr; stdin bytes are piped in, None is /dev/null."""
         given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
-        done = Result(subprocess.run([f"{self.binaries}/ctr", "-a", self.address, *args],
+        done = Result(subprocess.run([*self.client, f"{self.binaries}/ctr", "-a", self.address, *args],
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                      timeout=timeout, check=False, **given, **more))
         if check and done.code != 0:
@@ -123,7 +127,7 @@ class Containerd:
         return done
 
     def popen(self, *args, **more):
-        return subprocess.Popen([f"{self.binaries}/ctr", "-a", self.address, *args], **more)
+        return subprocess.Popen([*self.client, f"{self.binaries}/ctr", "-a", self.address, *args], **more)
 
     def new_id(self, word="t"):
         self.counter += 1

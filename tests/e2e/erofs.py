@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Root file systems on disks: EROFS layers, verified and not, as containerd's own snapshotter and differ
+make them, and the blockfile snapshotter.
+
+containerd runs in a mount namespace of its own where /sys/module says that there is dm-verity, which its
+differ asks for and only the guest needs.
+"""
+
+import base64
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import census
+import containerd as c
+import layered
+import ttrpc
+from report import Failure, check, check_equal, check_in
+
+MODULE = 'mount -t tmpfs husk-test /sys/module && mkdir /sys/module/dm_verity && exec "$@"'
+COUNTS = (1, 2, 10, 60)
+
+
+class Disks(c.Containerd):
+    """A containerd whose layers are EROFS images; `size`: of the writable one, "" for a directory."""
+
+    launcher = ("unshare", "-m", "sh", "-c", MODULE, "containerd")
+
+    def __init__(self, name, binaries, prefix, image, tools, size="", config="", counts=COUNTS):
+        self.path = (tools,)
+        self.size = size
+        self.directory = tempfile.mkdtemp(prefix="husk-layers-", dir="/tmp")
+        base = os.path.join(os.path.dirname(os.path.abspath(image)), "busybox")
+        shutil.copy(f"{base}/etc/passwd", f"{self.directory}/marker")
+        self.images = {n: layered.Layered(self.directory, base, n) for n in counts}
+        super().__init__(name, binaries, prefix, image, config)
+
+    @property
+    def client(self):
+        """What containerd mounts for a client is in its namespace."""
+        return ("nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt") if self.process else ()
+
+    def config(self):
+        scratch = f"{self.run}/scratch.img"
+        with open(scratch, "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", scratch], check=True, stdin=subprocess.DEVNULL)
+        return (f'version = 3\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
+                'disabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images",'
+                ' "io.containerd.grpc.v1.cri"]\n'
+                f'[grpc]\n  address = "{self.address}"\n'
+                "[plugins.'io.containerd.snapshotter.v1.erofs']\n"
+                f'  default_size = "{self.size}"\n'
+                "[plugins.'io.containerd.differ.v1.erofs']\n  enable_dmverity = true\n"
+                "[plugins.'io.containerd.service.v1.diff-service']\n  default = ['erofs', 'walking']\n"
+                "[[plugins.'io.containerd.transfer.v1.local'.unpack_config]]\n"
+                "  platform = 'linux/amd64'\n  snapshotter = 'erofs'\n  differ = 'erofs'\n"
+                "[[plugins.'io.containerd.transfer.v1.local'.unpack_config]]\n"
+                "  platform = 'linux/amd64'\n  snapshotter = 'blockfile'\n  differ = 'walking'\n"
+                "[plugins.'io.containerd.snapshotter.v1.blockfile']\n"
+                f"  scratch_file = '{scratch}'\n  fs_type = 'ext4'\n  mount_options = ['loop']\n"
+                "  recreate_scratch = true\n")
+
+    def import_images(self):
+        for image in self.images.values():
+            self.ctr("image", "import", "--snapshotter", "erofs", image.archive, check=True)
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.directory)
+
+    @property
+    def snapshots(self):
+        return f"{self.run}/root/io.containerd.snapshotter.v1.erofs/snapshots"
+
+    @contextlib.contextmanager
+    def metadata_hidden(self):
+        """A client that makes a container looks for groups in the image, and has containerd mount it for
+        that: on a host without device-mapper this is only possible for layers that are not verified."""
+        files = glob.glob(f"{self.snapshots}/*/layer.erofs.dmverity")
+        for file in files:
+            os.rename(file, f"{file}.hidden")
+        try:
+            yield
+        finally:
+            for file in files:
+                os.rename(f"{file}.hidden", file)
+
+    def create(self, count, script, options=(), snapshotter="erofs"):
+        """A container that is not started yet; its id."""
+        name = self.new_id("disks")
+        with self.metadata_hidden():
+            self.ctr("container", "create", "--runtime", c.RUNTIME, "--snapshotter", snapshotter, *options,
+                     self.images[count].name, name, "sh", "-c", script, check=True)
+        return name
+
+    def start_task(self, name, *options, **more):
+        return self.ctr("task", "start", *options, name, **more)
+
+    def run_image(self, count, script, snapshotter="erofs", options=(), **more):
+        name = self.create(count, script, options, snapshotter)
+        done = self.start_task(name, **more)
+        self.remove(name)
+        return done
+
+    def layer_with(self, data):
+        """(file of the layer that these bytes are in, where)"""
+        for file in glob.glob(f"{self.snapshots}/*/layer.erofs"):
+            with open(file, "rb") as layer:
+                at = layer.read().find(data)
+            if at >= 0:
+                return file, at
+        raise Failure("no layer has these bytes")
+
+    def layers(self, count):
+        """Files of an image's layers, the topmost first, found by what is in them."""
+        with open(f"{self.directory}/marker", "rb") as file:
+            marker = file.read()
+        base = [file for file in glob.glob(f"{self.snapshots}/*/layer.erofs")
+                if holds(file, marker) and not holds(file, layered.body(0, "data/own-0", 64))]
+        own = [self.layer_with(layered.body(i, f"data/own-{i}", 64))[0] for i in range(count - 1, 0, -1)]
+        return own + base if count > 1 else [self.layer_with(layered.body(0, "data/own-0", 64))[0]]
+
+    def open_vm(self):
+        """A machine to put containers into."""
+        self.vm = self.create(1, "sleep 100000")
+        self.start_task(self.vm, "-d", check=True)
+        self.task = ttrpc.Task(self.shim_address(self.vm))
+
+    def close_vm(self):
+        self.remove(self.vm)
+
+    def begin(self, mounts, script, spec=None):
+        """Create and start a container in the machine, from these mounts; raises what Create answers."""
+        name = self.new_id("in")
+        bundle = f"{self.run}/{name}"
+        os.makedirs(bundle)
+        with open(f"{self.bundle(self.vm)}/config.json") as file:
+            config = json.load(file)
+        config["process"]["args"] = ["sh", "-c", script]
+        config["linux"]["cgroupsPath"] = f"/default/{name}"
+        if spec:
+            spec(config)
+        with open(f"{bundle}/config.json", "w") as file:
+            json.dump(config, file)
+        rootfs = [(3, [(1, kind), (2, source), *((4, option) for option in options)])
+                  for kind, source, *options in mounts]
+        self.task("Create", [(1, name), (2, bundle), *rootfs, (5, ""), (6, f"file://{bundle}/out"),
+                             (7, f"file://{bundle}/out")], timeout=120)
+        self.task("Start", [(1, name)])
+        return name
+
+    def run_in(self, mounts, script, spec=None):
+        """(exit code, what it wrote)"""
+        name = self.begin(mounts, script, spec)
+        code = self.task("Wait", [(1, name)], timeout=120).get(1, [0])[0]
+        self.task("Delete", [(1, name)], timeout=60)
+        with open(f"{self.run}/{name}/out", "rb") as file:
+            return code, file.read().decode(errors="replace")
+
+    def refused(self, mounts, spec=None):
+        """What Create answers."""
+        try:
+            self.begin(mounts, "true", spec)
+        except ttrpc.Status as status:
+            return str(status)
+        raise Failure("it was created")
+
+    def mounts(self):
+        """Of containerd's own namespace, below its directory."""
+        with open(f"/proc/{self.process.pid}/mountinfo") as file:
+            return {line.split()[4] for line in file if self.run in line}
+
+
+def holds(path, data):
+    with open(path, "rb") as file:
+        return data in file.read()
+
+
+def layer_mounts(files, verified=True, writable=None):
+    """As the snapshotter has them: an overlay of these layers, the topmost first."""
+    words = lambda file: [f"X-containerd.dmverity={file}.dmverity"] if verified else []
+    mounts = [("erofs", file, "ro", "loop", *words(file)) for file in files]
+    first = 0
+    if writable:
+        mounts.insert(0, ("mkfs/ext4", writable, "X-containerd.mkfs.fs=ext4",
+                          f"X-containerd.mkfs.size={32 << 20}", "rw", "loop"))
+        first = 1
+        upper = ["workdir={{ mount 0 }}/work", "upperdir={{ mount 0 }}/upper",
+                 "X-containerd.mkdir.path={{ mount 0 }}/upper:0755"]
+    else:
+        upper = ["workdir=/nowhere/work", "upperdir=/nowhere/fs"]
+    named = "{{ mount %d }}" % first if len(files) == 1 else "{{ overlay %d %d }}" % (first, first + len(files) - 1)
+    mounts.append(("format/mkdir/overlay", "overlay", *upper, f"lowerdir={named}"))
+    return mounts
+
+
+@contextlib.contextmanager
+def changed(path, at, data=None):
+    """One byte of a file is another, or more of them these."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        before = file.read(len(data) if data else 1)
+        file.seek(at)
+        file.write(data or bytes([before[0] ^ 1]))
+    try:
+        yield
+    finally:
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(before)
+
+
+def root_hash(layer):
+    with open(f"{layer}.dmverity") as file:
+        return json.load(file)["roothash"]
+
+
+# ---- through containerd ----
+
+def check_image(ct, count):
+    """Every byte, one verified device for each layer, and writing."""
+    script = (f"cat /sys/block/dm-*/dm/name; cat /sys/block/dm-*/ro | sort | uniq -c; echo; {layered.SUMS}; echo;"
+              "echo written > /data/top && cat /data/top; rm /data/own-* && ls /data | grep -c own")
+    done = ct.run_image(count, script)
+    names, sums, rest = done.text.split("\n\n")
+    check_equal(layered.read_sums(sums), ct.images[count].sums(), "files")
+    check_equal(rest.split(), ["written", "0"], done.error)
+    *names, read_only = names.splitlines()
+    check_equal(read_only.split(), [str(count), "1"], "devices that are read-only")
+    hashes = [re.search(r"-off[0-9]+-([0-9a-f]{32})-", name).group(1) for name in names]
+    check_equal(sorted(hashes), sorted(root_hash(layer)[:32] for layer in ct.layers(count)), "root hashes")
+    if count > 1:  # the partition says which layer it is
+        place = {int(re.search(r"vd[a-z]([0-9]+)-", name).group(1)): digest for name, digest in zip(names, hashes)}
+        check_equal([place[i + 1] for i in range(count)], [root_hash(layer)[:32] for layer in ct.layers(count)])
+
+
+def test_one_layer(ct):
+    check_image(ct, 1)
+
+
+def test_two_layers(ct):
+    check_image(ct, 2)
+
+
+def test_ten_layers(ct):
+    check_image(ct, 10)
+
+
+def test_sixty_layers(ct):
+    check_image(ct, 60)
+
+
+def test_writable_image_is_formatted_once(ct):
+    """containerd has made it already, for its client: without it the shim does."""
+    name = ct.create(2, "cat /kept; echo kept > /kept; grep -o 'ext4' /proc/filesystems")
+    image = max(glob.glob(f"{ct.snapshots}/*/rwlayer.img"), key=os.path.getmtime)
+    os.unlink(image)
+    check_equal(ct.start_task(name, check=True).text.split(), ["ext4"])
+    check_equal(os.stat(image).st_size, 64 << 20)
+    check_equal(ct.start_task(name, check=True).text.split()[0], "kept")
+    ct.remove(name)
+
+
+def test_blockfile(ct):
+    """One ext4 that is the whole root file system, on a disk of the guest."""
+    done = ct.run_image(2, f"grep ' / ' /proc/mounts; {layered.SUMS}; echo x > /new && cat /new", snapshotter="blockfile")
+    lines = done.text.splitlines()
+    check(re.match(r"/dev/vd[a-z] / ext4 rw", lines[0]), done.text + done.error)
+    check_equal(layered.read_sums("\n".join(lines[1:-1])), ct.images[2].sums())
+    check_equal(lines[-1], "x")
+
+
+def test_containerd_mounts_nothing(ct):
+    check_equal([path for path in ct.mounts() if "mount-manager" in path or "/rootfs" in path], [])
+
+
+# ---- in one machine, with the lists that containerd gives ----
+
+def test_machine_for_many_starts(ct):
+    ct.open_vm()
+
+
+def test_directory_for_what_is_written(ct):
+    """It cannot be the upper layer of disks in the guest: the guest's memory is, and nothing is left there."""
+    code, out = ct.run_in(layer_mounts(ct.layers(2)), f"{layered.SUMS}; echo x > /data/top && cat /data/top")
+    check_equal(code, 0, out)
+    check_equal(layered.read_sums("\n".join(out.splitlines()[:-1])), ct.images[2].sums())
+    with open(ct.log_path, errors="replace") as log:
+        check_in("kept in the guest's memory", log.read())
+
+
+def test_layers_without_verity(ct):
+    code, out = ct.run_in(layer_mounts(ct.layers(2), verified=False), "ls /sys/block | grep -c dm-; cat /data/shared-1 | wc -c")
+    check_equal(out.split(), ["1", "4096"])  # the one of the machine's own container
+    check_equal(code, 0)
+
+
+def test_view(ct):
+    """A layer alone, without an overlay, is verified as any other, and read-only."""
+    file = ct.layers(1)[0]
+    code, out = ct.run_in([("erofs", file, "ro", "loop", f"X-containerd.dmverity={file}.dmverity")],
+                          "grep ' / ' /proc/mounts; ls /sys/block | grep -c dm-; touch /x")
+    check(re.match(r"/dev/mapper/kata-verity-vd[a-z]-\S+ / erofs ro", out), out)
+    check_equal(out.splitlines()[1], "2")
+    check_in("Read-only file system", out)
+
+
+def test_image_without_layers(ct):
+    """What is written to an image is there for the next one: busybox comes from a volume."""
+    image = f"{ct.run}/alone.img"
+
+    def with_busybox(config):
+        config["process"]["args"][0] = "/busybox/bin/sh"
+        config["mounts"].append({"destination": "/busybox", "type": "bind", "options": ["rbind", "ro"],
+                                 "source": ct.rootfs})
+
+    mounts = [("mkfs/ext4", image, "X-containerd.mkfs.fs=ext4", "X-containerd.mkfs.size=16MiB", "rw", "loop"),
+              ("format/mkdir/bind", "{{ mount 0 }}/upper", "X-containerd.mkdir.path={{ mount 0 }}/upper:0755",
+               "rw", "rbind")]
+    for want in ("0\n", "1\n"):
+        code, out = ct.run_in(mounts, "/busybox/bin/ls / | /busybox/bin/grep -c mark; echo > /mark", with_busybox)
+        check_equal((code, out), (0, want))
+
+
+def test_flipped_byte(ct):
+    """An error when it is read, never other data; the rest can be read."""
+    data = layered.body(6, "data/own-6", 6000)
+    file, at = ct.layer_with(data[:64])
+    script = "sha256sum /data/own-5 >/dev/null && echo fine; cat /data/own-6 > /tmp/copy; echo $?; wc -c < /tmp/copy"
+    with changed(file, at + 4096 + 17):
+        code, out = ct.run_in(layer_mounts(ct.layers(10)), script)
+    check_in("fine", out)
+    check_in("Input/output error", out)
+    check(int(out.split()[-1]) <= 4096, out)
+    check_equal(ct.run_in(layer_mounts(ct.layers(10)), "sha256sum < /data/own-6")[1].split()[0],
+                ct.images[10].sums()["data/own-6"])
+
+
+def test_flipped_byte_in_what_is_mounted(ct):
+    file = ct.layers(10)[3]
+    with changed(file, 1024):
+        text = ct.refused(layer_mounts(ct.layers(10)))
+    check_in("layer 4", text)
+    check_in("verification failed", text)
+
+
+def test_wrong_root_hash(ct):
+    for count, number in ((10, 6), (1, 0)):
+        file = ct.layers(count)[number]
+        wrong = "77" * 32
+        with open(f"{file}.dmverity", "rb") as meta:
+            at = meta.read().find(root_hash(file).encode())
+        with changed(f"{file}.dmverity", at, wrong.encode()):
+            text = ct.refused(layer_mounts(ct.layers(count)))
+        check_in(f"layer {number + 1}", text)
+        check_in("verification failed", text)
+        check_in(wrong, text)
+
+
+def test_metadata_that_cannot_be(ct):
+    """Never without verity: what cannot be read refuses the start, and names file and member."""
+    files = ct.layers(10)
+    file = f"{files[6]}.dmverity"
+    for at, data, part in ((0, b"[", "parse error"), (2, b' "r00t', "roothash")):
+        with changed(file, at, data):
+            text = ct.refused(layer_mounts(files))
+            check_in("layer 7 of 10", text)
+            check_in(file, text)
+            check_in(part, text)
+    os.rename(file, f"{file}.away")
+    try:
+        check_in(file, ct.refused(layer_mounts(files)))
+    finally:
+        os.rename(f"{file}.away", file)
+
+
+@contextlib.contextmanager
+def image(ct, name, mkfs=True):
+    path = f"{ct.run}/{name}.img"
+    with open(path, "wb") as file:
+        file.truncate(16 << 20)
+    if mkfs:
+        subprocess.run(["mkfs.ext4", "-q", "-F", path], check=True, stdin=subprocess.DEVNULL)
+    yield path
+    os.unlink(path)
+
+
+@contextlib.contextmanager
+def loop_device(path):
+    device = subprocess.run(["losetup", "--find", "--show", path], check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@contextlib.contextmanager
+def direct_volume(path, **info):
+    """What a storage driver says of the path that a container mounts."""
+    directory = f"/run/kata-containers/shared/direct-volumes/{base64.urlsafe_b64encode(path.encode()).decode()}"
+    os.makedirs(directory)
+    with open(f"{directory}/mountInfo.json", "w") as file:
+        json.dump({"volume-type": "block", **info}, file)
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory)
+        with contextlib.suppress(OSError):
+            os.removedirs("/run/kata-containers/shared/direct-volumes")
+
+
+def bound(source, destination, *options):
+    return lambda config: config["mounts"].append(
+        {"destination": destination, "type": "bind", "source": source, "options": ["rbind", *options]})
+
+
+def test_block_device_as_a_volume(ct):
+    """A bind mount of a block device is the device, in the container; so is one that the spec lists."""
+    mounts = layer_mounts(ct.layers(2))
+    with image(ct, "raw", mkfs=False) as path, loop_device(path) as device:
+        with open(path, "r+b") as file:
+            file.write(b"from the host")
+        script = "head -c 13 /dev/data; printf 'from the guest' | dd of=/dev/data seek=1 bs=4096 conv=fsync 2>/dev/null; echo $?"
+        code, out = ct.run_in(mounts, script, bound(device, "/dev/data", "rw"))
+        check_equal((code, out), (0, "from the host0\n"))
+        with open(path, "rb") as file:
+            file.seek(4096)
+            check_equal(file.read(14), b"from the guest")
+        number = os.stat(device).st_rdev
+
+        def listed(config):
+            node = {"major": os.major(number), "minor": os.minor(number), "type": "b"}
+            config["linux"]["devices"] = [{"path": "/dev/xvda", "fileMode": 0o600, **node}]
+            config["linux"]["resources"] = {"devices": [{"allow": False, "access": "rwm"},
+                                                        {"allow": True, "access": "rm", **node}]}
+
+        code, out = ct.run_in(mounts, "head -c 13 /dev/xvda; echo x 2>&1 > /dev/xvda; cat /sys/block/vd?/ro | sort | tail -n 1", listed)
+        check_in("from the host", out)
+        check_in("1", out)
+        with open(path, "rb") as file:
+            check_equal(file.read(13), b"from the host", "a read-only device was written")
+
+        def privileged(config):
+            listed(config)
+            config["linux"]["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+
+        check_equal(ct.run_in(mounts, "ls /dev/xvda 2>&1 | grep -c 'No such'", privileged), (0, "1\n"))
+
+
+def test_direct_volume(ct):
+    """Mounted in the guest; two containers share the disk; what it cannot do is said."""
+    mounts = layer_mounts(ct.layers(2))
+    source = f"{ct.run}/volume"
+    os.makedirs(source, exist_ok=True)
+    with image(ct, "direct") as path:
+        with direct_volume(source, device=path, fstype="ext4", metadata={"fsGroup": "2000"}, options=["rw"]):
+            first = ct.begin(mounts, "echo first > /data/file; sleep 1000", bound(source, "/data", "rw"))
+            script = "while ! cat /data/file 2>/dev/null; do sleep 0.1; done; grep ' /data ' /proc/mounts; ls -ldn /data; ls /data"
+            code, out = ct.run_in(mounts, script, bound(source, "/data", "rw"))
+            check_in("first\n", out)
+            check(re.search(r"/dev/vd[a-z] /data ext4 rw", out), out)
+            check_in(" 2000 ", out)
+            check_in("lost+found", out)
+            ct.task("Kill", [(1, first), (3, 9)])
+            ct.task("Wait", [(1, first)])
+            ct.task("Delete", [(1, first)])
+            check_equal(ct.run_in(mounts, "cat /data/file", bound(source, "/data", "rw")), (0, "first\n"))
+        with direct_volume(source, device=path, fstype="ext4", options=["ro"]):
+            code, out = ct.run_in(mounts, "cat /data/file; touch /data/x", bound(source, "/data", "rw"))
+            check_in("first", out)
+            check_in("Read-only file system", out)
+        with direct_volume(source, device=path, fstype="ext4", metadata={"encryptionKey": "k"}):
+            check_in("encryptionKey", ct.refused(mounts, bound(source, "/data")))
+        with direct_volume(source, device="/no/such/disk", fstype="ext4"):
+            check_in("/no/such/disk", ct.refused(mounts, bound(source, "/data")))
+
+
+def test_nothing_is_left_in_the_machine(ct):
+    """After all that was refused and removed: the disk and the device of the machine's own container."""
+    script = "ls /sys/block | sort"
+    done = ct.execute(ct.vm, "sh", "-c", script, check=True)
+    check_equal([name for name in done.text.split() if re.match("vd|sd|dm", name)], ["dm-0", "vda", "vdb"])
+    pid = ct.tasks()[ct.vm][0]
+    held = [os.readlink(path) for path in glob.glob(f"/proc/{pid}/fd/*") if os.path.lexists(path)]
+    check_equal([path for path in held if "layer.erofs" in path and not path.startswith(ct.layers(1)[0])], [])
+
+
+def test_machine_is_removed(ct):
+    ct.close_vm()
+
+
+def run(report, entry, options):
+    """All of it with one containerd."""
+    name, binaries = entry.split("=", 1)
+    label = f"containerd {name}, disks"
+    before = census.take()
+    ct = Disks(name, binaries, options.prefix, options.image, options.erofs_utils, "64MiB",
+               "[runtime]\nenable_debug = true\n")
+
+    def test_nothing_is_left(before):
+        check_equal(census.leftovers(before), [])
+
+    try:
+        tests = [f for n, f in globals().items() if n.startswith("test_")]
+        for test in tests:
+            only, report.only = report.only, "" if "machine" in test.__name__ else report.only
+            report.run(test, ct, label=label)
+            report.only = only
+    finally:
+        ct.close()
+    report.run(test_nothing_is_left, before, label=label)
