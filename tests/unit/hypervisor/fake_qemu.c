@@ -68,7 +68,7 @@ static const char *text(const struct json *v, const char *name)
 
 static const char *add_device(struct fake_qemu *f, const struct json *v)
 {
-	const char *node = text(v, "drive");
+	const char *node = *text(v, "netdev") ? text(v, "netdev") : text(v, "drive");
 	char bus[FAKE_NAME_MAX];
 	uint64_t lun = 0;
 
@@ -112,7 +112,19 @@ static const char *delete_node(struct fake_qemu *f, const char *node)
 	return drop(&f->nodes, node);
 }
 
-/* What a command is about: an id, a node's name or the number of a set. */
+/* A backend takes the descriptors that were handed over by name. */
+static const char *add_backend(struct fake_qemu *f, const struct json *v, const char *name)
+{
+	auto_free char *list = xasprintf("%s:%s", text(v, "fds"), text(v, "vhostfds"));
+	char *rest = list, *fd;
+
+	while ((fd = strsep(&rest, ":")))
+		if (*fd && drop(&f->sets, fd))
+			return "no such descriptor";
+	return add(&f->nodes, name, "", "");
+}
+
+/* What a command is about: an id, a name or the number of a set. */
 static void name_of(const struct json *v, char name[static FAKE_NAME_MAX])
 {
 	uint64_t set;
@@ -120,20 +132,23 @@ static void name_of(const struct json *v, char name[static FAKE_NAME_MAX])
 	if (json_u64(json_get(v, "fdset-id"), &set))
 		(void)snprintf(name, FAKE_NAME_MAX, "%u", (unsigned)set);
 	else
-		(void)snprintf(name, FAKE_NAME_MAX, "%s%s", text(v, "node-name"), text(v, "id"));
+		(void)snprintf(name, FAKE_NAME_MAX, "%s%s%s", text(v, "node-name"), text(v, "id"),
+			       text(v, "fdname"));
 }
 
 /* NULL, or why not. */
 static const char *obey(struct fake_qemu *f, const char *command, const struct json *v,
 			const char *name)
 {
-	if (strcmp(command, "add-fd") == 0)
+	if (strcmp(command, "add-fd") == 0 || strcmp(command, "getfd") == 0)
 		return add(&f->sets, name, "", "");
-	if (strcmp(command, "remove-fd") == 0)
+	if (strcmp(command, "remove-fd") == 0 || strcmp(command, "closefd") == 0)
 		return drop(&f->sets, name);
+	if (strcmp(command, "netdev_add") == 0)
+		return add_backend(f, v, name);
 	if (strcmp(command, "blockdev-add") == 0)
 		return add(&f->nodes, name, "", "");
-	if (strcmp(command, "blockdev-del") == 0)
+	if (strcmp(command, "blockdev-del") == 0 || strcmp(command, "netdev_del") == 0)
 		return delete_node(f, name);
 	if (strcmp(command, "device_add") == 0)
 		return add_device(f, v);

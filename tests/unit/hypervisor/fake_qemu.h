@@ -32,9 +32,10 @@ struct fake_qemu {
 
 	enum guest guest;
 	int refuse_from,
-		refuse_to;  /* the 1st, 2nd, … command after fake_qemu_log_clear(); 0: none */
-	const char *silent; /* this command takes effect, but its answer never comes */
-	struct fake_names sets, nodes, devices;
+		refuse_to;      /* the 1st, 2nd, … command after fake_qemu_log_clear(); 0: none */
+	const char *silent;     /* this command takes effect, but its answer never comes */
+	struct fake_names sets; /* of descriptors, and descriptors with names */
+	struct fake_names nodes, devices; /* block nodes and network backends; devices */
 
 	struct buf log; /* "add-fd 1; blockdev-add node1; " */
 	int asked;

@@ -13,6 +13,7 @@ HYPERVISOR_TESTS = \
 	tests/unit/hypervisor/test_qmp \
 	tests/unit/hypervisor/test_record \
 	tests/unit/hypervisor/test_start \
+	tests/unit/hypervisor/test_unplug \
 	tests/unit/hypervisor/test_virtiofsd
 check_PROGRAMS += $(HYPERVISOR_TESTS)
 TESTS += $(HYPERVISOR_TESTS)
@@ -27,9 +28,15 @@ tests_unit_hypervisor_test_console_SOURCES = tests/unit/hypervisor/test_console.
 tests_unit_hypervisor_test_console_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_disk_parts_SOURCES = tests/unit/hypervisor/test_disk_parts.c
 tests_unit_hypervisor_test_disk_parts_LDADD = $(hypervisor_test_libs)
+hotplug_case_sources = \
+	tests/unit/hypervisor/fake_qemu.c tests/unit/hypervisor/fake_qemu.h \
+	tests/unit/hypervisor/hotplug_case.c tests/unit/hypervisor/hotplug_case.h
 tests_unit_hypervisor_test_hotplug_SOURCES = tests/unit/hypervisor/test_hotplug.c \
-	tests/unit/hypervisor/fake_qemu.c tests/unit/hypervisor/fake_qemu.h
+	$(hotplug_case_sources)
 tests_unit_hypervisor_test_hotplug_LDADD = $(hypervisor_test_libs)
+tests_unit_hypervisor_test_unplug_SOURCES = tests/unit/hypervisor/test_unplug.c \
+	$(hotplug_case_sources)
+tests_unit_hypervisor_test_unplug_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_qmp_SOURCES = tests/unit/hypervisor/test_qmp.c
 tests_unit_hypervisor_test_qmp_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_record_SOURCES = tests/unit/hypervisor/test_record.c
