@@ -96,6 +96,17 @@ static int set_hotplug_timeout(struct agent_options *o, const char *value, struc
 	return 0;
 }
 
+/* Kata's and systemd's spelling; as there, a number other than 0 is true. */
+static int set_unified(struct agent_options *o, const char *value, struct err *e)
+{
+	uint32_t number;
+
+	(void)e;
+	o->cgroup_v1 = strcmp(value, "false") == 0 || strcmp(value, "no") == 0 ||
+		       (num_u32(value, 10, &number) && number == 0);
+	return 0;
+}
+
 static int set_debug_console(struct agent_options *o, const char *value, struct err *e)
 {
 	(void)value;
@@ -133,6 +144,8 @@ static const struct option_row {
 	{ "agent.log", "--log-level", set_log_level },
 	{ "agent.log_vport", NULL, set_log_port },
 	{ "agent.server_addr", "--server-addr", set_server_addr },
+	{ "agent.unified_cgroup_hierarchy", NULL, set_unified },
+	{ "systemd.unified_cgroup_hierarchy", NULL, set_unified },
 	{ NULL, "--run-dir", set_run_dir },
 };
 

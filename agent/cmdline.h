@@ -20,6 +20,7 @@ struct agent_options {
 	uint32_t pipe_size; /* bytes, of a process's stdout and stderr */
 	uint32_t hotplug_timeout_s;
 	uint32_t log_port;           /* of vsock, for a host that reads the log; 0: none */
+	bool cgroup_v1;              /* PID 1 mounts the older hierarchies */
 	bool debug_console;          /* a shell for whoever connects; agent/console.h */
 	uint32_t debug_console_port; /* of vsock; 0: not there */
 };

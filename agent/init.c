@@ -20,7 +20,10 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 
+#define CGROUP_DIR   "/sys/fs/cgroup"
+#define CGROUPS_MAX  (64u << 10)
 #define COMMON_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static const struct first_mount {
@@ -34,7 +37,6 @@ static const struct first_mount {
 	{ "tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777" },
 	{ "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666,gid=5" },
 	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755" },
-	{ "cgroup2", "/sys/fs/cgroup", COMMON_FLAGS | MS_RELATIME, "nsdelegate" },
 };
 
 static const struct {
@@ -100,18 +102,61 @@ static int lock_root(struct err *e)
 	return r;
 }
 
+static int mount_one(const struct first_mount *m, struct err *e)
+{
+	if (mkdir(m->target, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "create '%s'", m->target);
+	/* EBUSY: the kernel (devtmpfs) or the image has mounted it already. */
+	if (mount(m->fstype, m->target, m->fstype, m->flags, m->data) < 0 && errno != EBUSY)
+		return err_sys(e, errno, "mount %s at '%s'", m->fstype, m->target);
+	return 0;
+}
+
 static int mount_first(struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_LEN(first_mounts); i++) {
-		const struct first_mount *m = &first_mounts[i];
+	for (size_t i = 0; i < ARRAY_LEN(first_mounts); i++)
+		if (mount_one(&first_mounts[i], e) < 0)
+			return -1;
+	return 0;
+}
 
-		if (mkdir(m->target, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, errno, "create '%s'", m->target);
-		/* EBUSY: the kernel (devtmpfs) or the image has mounted it already. */
-		if (mount(m->fstype, m->target, m->fstype, m->flags, m->data) < 0 && errno != EBUSY)
-			return err_sys(e, errno, "mount %s at '%s'", m->fstype, m->target);
+/* One hierarchy for each controller that /proc/cgroups has switched on: "NAME HIERARCHY COUNT ENABLED". */
+static int mount_controllers(char *table, struct err *e)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(table, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		auto_free char *target = NULL;
+		char *name = line;
+		size_t len = strlen(line);
+
+		if (line[0] == '#' || len < 2 || line[len - 1] != '1')
+			continue;
+		line[strcspn(line, " \t")] = '\0';
+		target = path_join(CGROUP_DIR, name);
+		if (mount_one(&(const struct first_mount){ .fstype = "cgroup",
+							   .target = target,
+							   .flags = COMMON_FLAGS | MS_RELATIME,
+							   .data = name },
+			      e) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+int init_cgroups(bool unified, struct err *e)
+{
+	static const struct first_mount v2 = { "cgroup2", CGROUP_DIR, COMMON_FLAGS | MS_RELATIME,
+					       "nsdelegate" };
+	static const struct first_mount v1 = { "tmpfs", CGROUP_DIR, COMMON_FLAGS, "mode=0755" };
+	auto_free char *table = NULL;
+
+	if (unified)
+		return mount_one(&v2, e);
+	if (mount_one(&v1, e) < 0 ||
+	    file_read(AT_FDCWD, "/proc/cgroups", CGROUPS_MAX, &table, NULL, e) < 0)
+		return -1;
+	return mount_controllers(table, e);
 }
 
 static int link_devices(struct err *e)

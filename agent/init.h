@@ -2,6 +2,8 @@
 #ifndef HUSK_AGENT_INIT_H
 #define HUSK_AGENT_INIT_H
 
+#include <stdbool.h>
+
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
 
@@ -12,6 +14,9 @@
  * streams on the console, environment, host name, loopback. -1: without these nothing can work.
  */
 int init_mounts(struct err *e) must_check;
+
+/* Then, as the kernel's command line wants them: the unified hierarchy, or those of version 1. */
+int init_cgroups(bool unified, struct err *e) must_check;
 
 /* Does not return. */
 _Noreturn void init_power_off(void);

@@ -253,7 +253,8 @@ static int prepare(struct agent *a, struct err *e)
 	if (a->is_init ? init_mounts(e) < 0 : own_mounts(e) < 0)
 		return -1;
 	/* PID 1 has no /proc before that. */
-	if (a->is_init && read_kernel_cmdline(&a->options, e) < 0)
+	if (a->is_init &&
+	    (read_kernel_cmdline(&a->options, e) < 0 || init_cgroups(!a->options.cgroup_v1, e) < 0))
 		return -1;
 	log_set_level(a->options.log_level);
 	raise_fd_limit(a->is_init);

@@ -12,6 +12,7 @@
 
 #include "agent/cgroup/cgroup_private.h"
 #include "agent/cgroup/root.h"
+#include "agent/cgroup/v1.h"
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
@@ -97,13 +98,35 @@ fail:
 	return NULL;
 }
 
+static struct cgroup *create_v1(struct cgroup_v1 *v, const char *cgroups_path,
+				const char *container_id, struct err *e)
+{
+	struct cgroup *cg = xnew(struct cgroup);
+
+	cg->rootfd = cg->fd = cg->devices = -1;
+	cg->v1 = xmemdup(v, sizeof(*v));
+	cg->path = cgroup_path_parse(cgroups_path, container_id, e);
+	if (cg->path && v1_make(cg->v1, cg->path, e) == 0)
+		return cg;
+	cgroup_free(cg);
+	return NULL;
+}
+
 struct cgroup *cgroup_create(const char *cgroups_path, const char *container_id, struct err *e)
 {
+	auto_free char *mountinfo = NULL;
 	auto_free char *root = NULL;
+	struct cgroup_v1 v;
 
-	if (cgroup_root_find(&root, e) < 0)
+	if (cgroup_mountinfo(&mountinfo, e) < 0)
 		return NULL;
-	return cgroup_create_at(root, cgroups_path, container_id, e);
+	root = cgroup_root_parse(mountinfo);
+	if (root)
+		return cgroup_create_at(root, cgroups_path, container_id, e);
+	if (v1_parse_mounts(mountinfo, &v))
+		return create_v1(&v, cgroups_path, container_id, e);
+	err_set(e, ERR_UNSUPPORTED, "no cgroup file system is mounted");
+	return NULL;
 }
 
 void cgroup_free(struct cgroup *cg)
@@ -116,8 +139,16 @@ void cgroup_free(struct cgroup *cg)
 		(void)close(cg->fd);
 	if (cg->rootfd >= 0)
 		(void)close(cg->rootfd);
+	if (cg->v1)
+		v1_done(cg->v1);
+	free(cg->v1);
 	free(cg->path);
 	free(cg);
+}
+
+char *const *cgroup_files(const struct cgroup *cg)
+{
+	return cg->v1 ? cg->v1->files : NULL;
 }
 
 const char *cgroup_path(const struct cgroup *cg)
@@ -176,6 +207,15 @@ static int read_event(const struct cgroup *cg, const char *key, bool *ret, struc
 
 int cgroup_populated(const struct cgroup *cg, bool *ret, struct err *e)
 {
+	if (cg->v1) {
+		auto_free pid_t *pid = NULL;
+		size_t n;
+
+		if (v1_pids(cg, &pid, &n, e) < 0)
+			return -1;
+		*ret = n > 0;
+		return 0;
+	}
 	return read_event(cg, "populated", ret, e);
 }
 
@@ -255,23 +295,32 @@ static int collect(int dir, int parent, const char *name, void *arg, struct err 
 	return -1;
 }
 
-int cgroup_pids(const struct cgroup *cg, pid_t **ret, size_t *ret_n, struct err *e)
+int cgroup_pids_below(int dir, pid_t **ret, size_t *ret_n, struct err *e)
 {
 	struct pids p = { .pid = NULL };
 
-	if (walk(cg->fd, NULL, -1, 0, collect, &p, e) < 0) {
+	if (walk(dir, NULL, -1, 0, collect, &p, e) < 0) {
 		free(p.pid);
-		return err_wrap(e, "cgroup '%s'", cg->path);
+		return -1;
 	}
 	*ret = p.pid;
 	*ret_n = p.n;
 	return 0;
 }
 
+int cgroup_pids(const struct cgroup *cg, pid_t **ret, size_t *ret_n, struct err *e)
+{
+	int r = cg->v1 ? v1_pids(cg, ret, ret_n, e) : cgroup_pids_below(cg->fd, ret, ret_n, e);
+
+	return r < 0 ? err_wrap(e, "cgroup '%s'", cg->path) : 0;
+}
+
 int cgroup_kill(struct cgroup *cg, struct err *e)
 {
 	struct err why = ERR_INIT;
 
+	if (cg->v1)
+		return v1_kill(cg, e);
 	if (file_write(cg->fd, "cgroup.kill", "1", 1, &why) == 0 || why.sys == ENODEV)
 		return 0;
 	/* Kernels before 5.14 have no such file. A fork may escape one pass; not all of them. */
@@ -311,6 +360,8 @@ static int wait_frozen(const struct cgroup *cg, bool want, struct deadline d, st
 
 int cgroup_freeze(struct cgroup *cg, struct deadline d, struct err *e)
 {
+	if (cg->v1)
+		return v1_freeze(cg, true, d, e);
 	if (file_write(cg->fd, "cgroup.freeze", "1", 1, e) < 0)
 		return err_wrap(e, "freeze cgroup '%s'", cg->path);
 	if (wait_frozen(cg, true, d, e) < 0) {
@@ -324,6 +375,8 @@ int cgroup_freeze(struct cgroup *cg, struct deadline d, struct err *e)
 
 int cgroup_thaw(struct cgroup *cg, struct deadline d, struct err *e)
 {
+	if (cg->v1)
+		return v1_freeze(cg, false, d, e);
 	if (file_write(cg->fd, "cgroup.freeze", "0", 1, e) < 0)
 		return err_wrap(e, "thaw cgroup '%s'", cg->path);
 	return wait_frozen(cg, false, d, e);
@@ -336,6 +389,8 @@ int cgroup_oom_kills(const struct cgroup *cg, uint64_t *ret, struct err *e)
 	auto_free char *text = NULL;
 	struct err why = ERR_INIT;
 
+	if (cg->v1)
+		return v1_oom_kills(cg, ret, e);
 	if (file_read(cg->fd, "memory.events", FILE_MAX_BYTES, &text, NULL, &why) < 0) {
 		if (why.sys != ENOENT) {
 			*e = why;
@@ -349,7 +404,7 @@ int cgroup_oom_kills(const struct cgroup *cg, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-int cgroup_watch_fd(const struct cgroup *cg, struct err *e)
+static int watch_events(const struct cgroup *cg, struct err *e)
 {
 	auto_close int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	char dir[FD_PATH_MAX];
@@ -367,6 +422,11 @@ int cgroup_watch_fd(const struct cgroup *cg, struct err *e)
 	return take_fd(&fd);
 }
 
+int cgroup_watch_fd(const struct cgroup *cg, struct err *e)
+{
+	return cg->v1 ? v1_watch_fd(cg, e) : watch_events(cg, e);
+}
+
 /* ---- Removing ---- */
 
 static int remove_one(int dir, int parent, const char *name, void *arg, struct err *e)
@@ -378,9 +438,16 @@ static int remove_one(int dir, int parent, const char *name, void *arg, struct e
 	return err_sys(e, errno, "remove '%s'", name);
 }
 
+int cgroup_remove_below(int dir, struct err *e)
+{
+	return walk(dir, NULL, -1, 0, remove_one, NULL, e);
+}
+
 static int try_remove(const struct cgroup *cg, struct err *e)
 {
-	if (walk(cg->fd, NULL, -1, 0, remove_one, NULL, e) < 0)
+	if (cg->v1)
+		return v1_try_remove(cg, e);
+	if (cgroup_remove_below(cg->fd, e) < 0)
 		return -1;
 	if (unlinkat(cg->rootfd, cg->path + 1, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "rmdir");

@@ -14,7 +14,8 @@
 #include "oci.pb-c.h"
 
 /*
- * The cgroup of one container, on the unified hierarchy (cgroup v2) only.
+ * The cgroup of one container, on the unified hierarchy (cgroup v2); on those of version 1 where that is
+ * not mounted at all.
  *
  * The hierarchy is where /proc/self/mountinfo says cgroup2 is mounted: /sys/fs/cgroup in the guest,
  * possibly /sys/fs/cgroup/unified, without any controller, on a machine that runs the tests.
@@ -52,6 +53,12 @@ const char *cgroup_path(const struct cgroup *cg);
 
 /* Directory descriptor for child_spec.cgroup_fd, borrowed. For a container's init. */
 int cgroup_fd(const struct cgroup *cg);
+
+/*
+ * On cgroup v1, where a process cannot be started in its cgroups: the files that it writes "0" to before
+ * its program runs. NULL on v2. Borrowed. With these the descriptors above and below are -1.
+ */
+char *const *cgroup_files(const struct cgroup *cg);
 
 /*
  * Directory descriptor for an exec'd process, for close(). <cgroup>/init when that exists: once a

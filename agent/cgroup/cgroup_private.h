@@ -14,11 +14,22 @@ struct cgroup {
 	int rootfd;  /* of the hierarchy */
 	int fd;      /* of the cgroup */
 	int devices; /* attached BPF program; -1: none */
+
+	struct cgroup_v1 *v1; /* without a unified hierarchy; NULL: there is one */
 };
 
 /* cgroup_create() on a hierarchy that is mounted at `root`. */
 struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path,
 				const char *container_id, struct err *e) must_check;
+
+/* Every pid in the cgroup `dir` and below; as cgroup_pids(). */
+int cgroup_pids_below(int dir, pid_t **ret, size_t *ret_n, struct err *e) must_check;
+
+/* Remove the cgroups below `dir`. */
+int cgroup_remove_below(int dir, struct err *e) must_check;
+
+/* "2MB", "1GB", "64KB" */
+bool cgroup_is_page_size(const char *size);
 
 /* Linux.CgroupsPath to a clean path with a leading '/', for free(). NULL: ERR_INVALID. */
 char *cgroup_path_parse(const char *cgroups_path, const char *container_id, struct err *e)

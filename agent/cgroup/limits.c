@@ -5,6 +5,7 @@
 
 #include "agent/cgroup/cgroup_private.h"
 #include "agent/cgroup/devices.h"
+#include "agent/cgroup/v1.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
 
@@ -165,18 +166,24 @@ static int apply_memory(struct applying *a, const Grpc__LinuxMemory *m, struct e
 	return 0;
 }
 
+bool cgroup_is_page_size(const char *size)
+{
+	size_t digits = strspn(size, "0123456789");
+
+	return digits > 0 && digits <= 6 &&
+	       (strcmp(size + digits, "KB") == 0 || strcmp(size + digits, "MB") == 0 ||
+		strcmp(size + digits, "GB") == 0);
+}
+
 static int apply_huge_pages(struct applying *a, Grpc__LinuxHugepageLimit *const *list, size_t n,
 			    struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		const char *size = list[i]->pagesize;
-		size_t digits = strspn(size, "0123456789");
 		auto_free char *file = NULL;
 		auto_free char *value = NULL;
 
-		if (digits == 0 || digits > 6 ||
-		    (strcmp(size + digits, "KB") != 0 && strcmp(size + digits, "MB") != 0 &&
-		     strcmp(size + digits, "GB") != 0))
+		if (!cgroup_is_page_size(size))
 			return err_set(e, ERR_INVALID, "'%.32s' is no size of huge pages", size);
 		file = xasprintf("hugetlb.%s.max", size);
 		value = xasprintf("%llu", (unsigned long long)list[i]->limit);
@@ -283,7 +290,11 @@ int cgroup_apply(struct cgroup *cg, const Grpc__LinuxResources *resources, char 
 		 struct err *e)
 {
 	struct applying a = { .cg = cg, .skipped = BUF_INIT };
-	int r = apply_all(&a, resources, e);
+	int r;
+
+	if (cg->v1)
+		return v1_apply(cg, resources, ret_skipped, e);
+	r = apply_all(&a, resources, e);
 
 	if (r == 0 && ret_skipped)
 		*ret_skipped = take_ptr(a.skipped.data);
@@ -295,6 +306,8 @@ int cgroup_widen_cpuset(struct cgroup *cg, const char *cpus, struct err *e)
 {
 	auto_free char *path = xstrdup(cg->path + 1);
 
+	if (cg->v1)
+		return v1_widen_cpuset(cg, cpus, e);
 	for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
 		auto_free char *file = NULL;
 		auto_free char *now = NULL;

@@ -7,5 +7,9 @@ libagentcgroup_a_SOURCES = \
 	agent/cgroup/limits.c \
 	agent/cgroup/path.c \
 	agent/cgroup/root.c agent/cgroup/root.h \
-	agent/cgroup/stats.c
+	agent/cgroup/stats.c \
+	agent/cgroup/stats_message.c agent/cgroup/stats_message.h \
+	agent/cgroup/v1.c agent/cgroup/v1.h \
+	agent/cgroup/v1_limits.c \
+	agent/cgroup/v1_stats.c
 libagentcgroup_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS)

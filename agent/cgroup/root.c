@@ -56,18 +56,17 @@ char *cgroup_root_parse(const char *mountinfo)
 	return NULL;
 }
 
+int cgroup_mountinfo(char **ret, struct err *e)
+{
+	return file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret, NULL, e);
+}
+
 int cgroup_root_find(char **ret, struct err *e)
 {
 	auto_free char *text = NULL;
-	struct statfs fs;
 	char *root;
 
-	/* The usual place first: mountinfo is long. */
-	if (statfs(USUAL_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
-		*ret = xstrdup(USUAL_ROOT);
-		return 0;
-	}
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
+	if (cgroup_mountinfo(&text, e) < 0)
 		return -1;
 	root = cgroup_root_parse(text);
 	if (!root)

@@ -6,35 +6,12 @@
 #include <string.h>
 
 #include "agent/cgroup/cgroup_private.h"
+#include "agent/cgroup/stats_message.h"
+#include "agent/cgroup/v1.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
 
-#define STAT_FILE_MAX  (1u << 20)
-#define IO_ENTRIES_MAX 4096
-#define US_TO_NS       1000
-
-/* The text of a file, for free(); "" if it cannot be read: its controller is not there. */
-static char *read_text(const struct cgroup *cg, const char *file)
-{
-	struct err ignored = ERR_INIT;
-	char *text = NULL;
-
-	if (file_read(cg->fd, file, STAT_FILE_MAX, &text, NULL, &ignored) < 0)
-		return xstrdup("");
-	return text;
-}
-
-/* "max" and what is no number: 0. */
-static uint64_t read_number(const struct cgroup *cg, const char *file)
-{
-	struct err ignored = ERR_INIT;
-	auto_free char *text = NULL;
-	uint64_t value = 0;
-
-	if (file_read_line(cg->fd, file, &text, &ignored) == 0)
-		(void)num_u64(text, 10, &value);
-	return value;
-}
+#define US_TO_NS 1000
 
 /* A limit as cgroup v1 says "none", which is what readers of this message compare with. */
 static uint64_t read_limit(const struct cgroup *cg, const char *file)
@@ -48,30 +25,22 @@ static uint64_t read_limit(const struct cgroup *cg, const char *file)
 	return num_u64(text, 10, &value) ? value : UINT64_MAX;
 }
 
-static uint64_t key_of(const char *text, const char *key)
-{
-	uint64_t value = 0;
-
-	(void)cgroup_parse_key(text, key, &value);
-	return value;
-}
-
 static Grpc__CpuStats *cpu_stats(const struct cgroup *cg)
 {
-	auto_free char *text = read_text(cg, "cpu.stat");
+	auto_free char *text = stats_read_text(cg->fd, "cpu.stat");
 	Grpc__CpuStats *s = xnew(Grpc__CpuStats);
 
 	grpc__cpu_stats__init(s);
 	s->cpu_usage = xnew(Grpc__CpuUsage);
 	grpc__cpu_usage__init(s->cpu_usage);
-	s->cpu_usage->total_usage = key_of(text, "usage_usec") * US_TO_NS;
-	s->cpu_usage->usage_in_usermode = key_of(text, "user_usec") * US_TO_NS;
-	s->cpu_usage->usage_in_kernelmode = key_of(text, "system_usec") * US_TO_NS;
+	s->cpu_usage->total_usage = stats_key(text, "usage_usec") * US_TO_NS;
+	s->cpu_usage->usage_in_usermode = stats_key(text, "user_usec") * US_TO_NS;
+	s->cpu_usage->usage_in_kernelmode = stats_key(text, "system_usec") * US_TO_NS;
 	s->throttling_data = xnew(Grpc__ThrottlingData);
 	grpc__throttling_data__init(s->throttling_data);
-	s->throttling_data->periods = key_of(text, "nr_periods");
-	s->throttling_data->throttled_periods = key_of(text, "nr_throttled");
-	s->throttling_data->throttled_time = key_of(text, "throttled_usec") * US_TO_NS;
+	s->throttling_data->periods = stats_key(text, "nr_periods");
+	s->throttling_data->throttled_periods = stats_key(text, "nr_throttled");
+	s->throttling_data->throttled_time = stats_key(text, "throttled_usec") * US_TO_NS;
 	return s;
 }
 
@@ -81,48 +50,28 @@ static Grpc__MemoryData *memory_data(const struct cgroup *cg, const char *prefix
 	auto_free char *peak = xasprintf("%s.peak", prefix);
 	auto_free char *max = xasprintf("%s.max", prefix);
 	auto_free char *events_file = xasprintf("%s.events", prefix);
-	auto_free char *events = read_text(cg, events_file);
+	auto_free char *events = stats_read_text(cg->fd, events_file);
 	Grpc__MemoryData *d = xnew(Grpc__MemoryData);
 
 	grpc__memory_data__init(d);
-	d->usage = read_number(cg, current);
-	d->max_usage = read_number(cg, peak);
+	d->usage = stats_read_number(cg->fd, current);
+	d->max_usage = stats_read_number(cg->fd, peak);
 	d->limit = read_limit(cg, max);
-	d->failcnt = key_of(events, "max");
+	d->failcnt = stats_key(events, "max");
 	return d;
-}
-
-static void add_memory_stat(Grpc__MemoryStats *s, const char *key, uint64_t value)
-{
-	Grpc__MemoryStats__StatsEntry *entry = xnew(Grpc__MemoryStats__StatsEntry);
-
-	grpc__memory_stats__stats_entry__init(entry);
-	entry->key = xstrdup(key);
-	entry->value = value;
-	s->stats = xrealloc(s->stats, (s->n_stats + 1) * sizeof(*s->stats));
-	s->stats[s->n_stats++] = entry;
 }
 
 static Grpc__MemoryStats *memory_stats(const struct cgroup *cg)
 {
-	auto_free char *text = read_text(cg, "memory.stat");
+	auto_free char *text = stats_read_text(cg->fd, "memory.stat");
 	Grpc__MemoryStats *s = xnew(Grpc__MemoryStats);
-	char *save = NULL;
 
 	grpc__memory_stats__init(s);
 	s->usage = memory_data(cg, "memory");
 	s->swap_usage = memory_data(cg, "memory.swap");
-	s->cache = key_of(text, "file");
+	s->cache = stats_key(text, "file");
 	s->use_hierarchy = 1;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *space = strchr(line, ' ');
-		uint64_t value;
-
-		if (!space || space == line || !num_u64(space + 1, 10, &value))
-			continue;
-		*space = '\0';
-		add_memory_stat(s, line, value);
-	}
+	stats_add_memory(s, text);
 	return s;
 }
 
@@ -131,28 +80,9 @@ static Grpc__PidsStats *pids_stats(const struct cgroup *cg)
 	Grpc__PidsStats *s = xnew(Grpc__PidsStats);
 
 	grpc__pids_stats__init(s);
-	s->current = read_number(cg, "pids.current");
-	s->limit = read_number(cg, "pids.max"); /* "max" is 0 in this message */
+	s->current = stats_read_number(cg->fd, "pids.current");
+	s->limit = stats_read_number(cg->fd, "pids.max"); /* "max" is 0 in this message */
 	return s;
-}
-
-static void add_io(Grpc__BlkioStats *s, uint64_t major, uint64_t minor, const char *op,
-		   uint64_t value)
-{
-	Grpc__BlkioStatsEntry *entry;
-
-	if (s->n_io_service_bytes_recursive == IO_ENTRIES_MAX)
-		return;
-	entry = xnew(Grpc__BlkioStatsEntry);
-	grpc__blkio_stats_entry__init(entry);
-	entry->major = major;
-	entry->minor = minor;
-	entry->op = xstrdup(op);
-	entry->value = value;
-	s->io_service_bytes_recursive =
-		xrealloc(s->io_service_bytes_recursive,
-			 (s->n_io_service_bytes_recursive + 1) * sizeof(Grpc__BlkioStatsEntry *));
-	s->io_service_bytes_recursive[s->n_io_service_bytes_recursive++] = entry;
 }
 
 /* "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0" */
@@ -175,17 +105,18 @@ static void add_io_line(Grpc__BlkioStats *s, char *line)
 		if (!equals || equals == word || !num_u64(equals + 1, 10, &value))
 			continue;
 		*equals = '\0';
-		add_io(s, major, minor,
-		       strcmp(word, "rbytes") == 0   ? "read"
-		       : strcmp(word, "wbytes") == 0 ? "write"
-						     : word,
-		       value);
+		stats_add_io(&s->io_service_bytes_recursive, &s->n_io_service_bytes_recursive,
+			     major, minor,
+			     strcmp(word, "rbytes") == 0   ? "read"
+			     : strcmp(word, "wbytes") == 0 ? "write"
+							   : word,
+			     value);
 	}
 }
 
 static Grpc__BlkioStats *io_stats(const struct cgroup *cg)
 {
-	auto_free char *text = read_text(cg, "io.stat");
+	auto_free char *text = stats_read_text(cg->fd, "io.stat");
 	Grpc__BlkioStats *s = xnew(Grpc__BlkioStats);
 	char *save = NULL;
 
@@ -199,18 +130,11 @@ static void add_huge_pages(Grpc__CgroupStats *s, const struct cgroup *cg, const 
 {
 	auto_free char *current = xasprintf("hugetlb.%s.current", size);
 	auto_free char *events_file = xasprintf("hugetlb.%s.events", size);
-	auto_free char *events = read_text(cg, events_file);
-	Grpc__CgroupStats__HugetlbStatsEntry *entry = xnew(Grpc__CgroupStats__HugetlbStatsEntry);
+	auto_free char *events = stats_read_text(cg->fd, events_file);
+	Grpc__HugetlbStats *h = stats_add_huge_pages(s, size);
 
-	grpc__cgroup_stats__hugetlb_stats_entry__init(entry);
-	entry->key = xstrdup(size);
-	entry->value = xnew(Grpc__HugetlbStats);
-	grpc__hugetlb_stats__init(entry->value);
-	entry->value->usage = read_number(cg, current);
-	entry->value->failcnt = key_of(events, "max");
-	s->hugetlb_stats =
-		xrealloc(s->hugetlb_stats, (s->n_hugetlb_stats + 1) * sizeof(*s->hugetlb_stats));
-	s->hugetlb_stats[s->n_hugetlb_stats++] = entry;
+	h->usage = stats_read_number(cg->fd, current);
+	h->failcnt = stats_key(events, "max");
 }
 
 /* One file for each page size that the kernel has: "hugetlb.2MB.current". */
@@ -244,8 +168,11 @@ static int huge_page_stats(Grpc__CgroupStats *s, const struct cgroup *cg, struct
 
 Grpc__CgroupStats *cgroup_stats(const struct cgroup *cg, struct err *e)
 {
-	Grpc__CgroupStats *s = xnew(Grpc__CgroupStats);
+	Grpc__CgroupStats *s;
 
+	if (cg->v1)
+		return v1_stats(cg, e);
+	s = xnew(Grpc__CgroupStats);
 	grpc__cgroup_stats__init(s);
 	if (huge_page_stats(s, cg, e) < 0) {
 		grpc__cgroup_stats__free_unpacked(s, NULL);

@@ -192,11 +192,13 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 		return err_set(e, ERR_INTERNAL, "the stored specification cannot be read");
 	if (!given)
 		process->capabilities = spec->process->capabilities;
-	if (c->cgroup) {
+	if (c->cgroup)
+		params.cgroup_files = cgroup_files(c->cgroup);
+	if (c->cgroup && !params.cgroup_files) {
 		cgroup = cgroup_exec_fd(c->cgroup, e);
 		params.cgroup_fd = &cgroup;
 	}
-	if (!c->cgroup || cgroup >= 0)
+	if (!params.cgroup_fd || cgroup >= 0)
 		*ret = process_create(&params, d, e);
 	process->capabilities = given;
 	grpc__spec__free_unpacked(spec, NULL);
@@ -286,7 +288,7 @@ static int need_cgroup(const struct container *c, struct err *e)
 {
 	return c->cgroup ? 0
 			 : err_set(e, ERR_UNSUPPORTED,
-				   "container %s has no cgroup: there is no cgroup v2 here", c->id);
+				   "container %s has no cgroup: none are mounted here", c->id);
 }
 
 int container_pause(struct container *c, struct deadline d, struct err *e)

@@ -294,6 +294,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.arg = c,
 	};
 	struct namespace_set ns;
+	char *const *files = c->cgroup ? cgroup_files(c->cgroup) : NULL;
 	int cgroup = c->cgroup ? cgroup_fd(c->cgroup) : -1;
 	int r = -1;
 
@@ -303,7 +304,8 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 	params.namespaces = ns.ns;
 	params.n_namespaces = ns.n;
 	params.pidns_fd = ns.pidns_fd;
-	params.cgroup_fd = c->cgroup ? &cgroup : NULL;
+	params.cgroup_fd = c->cgroup && !files ? &cgroup : NULL;
+	params.cgroup_files = files;
 	params.cgroup_path = c->cgroup ? cgroup_path(c->cgroup) : "";
 	c->init = process_create(&params, d, e);
 	if (c->init) {

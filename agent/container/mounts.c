@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 
 #include "agent/cgroup/root.h"
+#include "agent/container/cgroup_v1_mount.h"
 #include "agent/container/copy_up.h"
 #include "agent/container/detached.h"
 #include "agent/container/namespaces.h"
@@ -275,12 +276,15 @@ static bool gid_is_mapped(const struct stage *s, const char *option)
 	return false;
 }
 
-static int new_file_system(const struct stage *s, const Grpc__Mount *m,
-			   const struct detached_mount *d, struct err *e)
+static int new_file_system(const struct stage *s, const Grpc__Mount *m, struct detached_mount *d,
+			   struct err *e)
 {
 	auto_mount_attrs struct mount_attrs attrs = d->attrs;
 
 	attrs.fs = NULL;
+	d->cgroup_v1 = is_cgroup(m->type) && cgroup_v1_wanted();
+	if (d->cgroup_v1)
+		return cgroup_v1_new(e);
 	if (is_cgroup(m->type))
 		return new_cgroup(s, m, d, e);
 	for (size_t i = 0; d->attrs.fs && d->attrs.fs[i]; i++)
@@ -321,7 +325,9 @@ static int attach(struct stage *s, const Grpc__Mount *m, struct detached_mount *
 	    detached_set(d->fd, false, 0, 0,
 			 d->attrs.propagation ? d->attrs.propagation : MS_PRIVATE, e) < 0)
 		return -1;
-	return detached_attach(d->fd, onto, e);
+	if (detached_attach(d->fd, onto, e) < 0)
+		return -1;
+	return d->cgroup_v1 ? cgroup_v1_fill(d->fd, s->req->cgroup, &d->attrs, e) : 0;
 }
 
 int mounts_attach(struct stage *s, struct err *e)

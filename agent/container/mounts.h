@@ -11,6 +11,7 @@ struct detached_mount {
 	struct mount_attrs attrs;
 	bool bind;
 	bool readonly_later; /* /dev, which gets its nodes first */
+	bool cgroup_v1;      /* a tmpfs that is filled once it is attached */
 	int fd;              /* -1: not made yet */
 };
 

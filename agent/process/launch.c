@@ -148,6 +148,23 @@ static int make_request(const struct process_params *params, int *ret_fd, struct
 	return request_file(&request, ret_fd, e);
 }
 
+/* In the child: system calls only. */
+static int join_cgroups(void *arg, const char **ret_step)
+{
+	char *const *files = arg;
+
+	*ret_step = "join the cgroups";
+	for (; *files; files++) {
+		int fd = open(*files, O_WRONLY | O_CLOEXEC);
+		bool done = fd >= 0 && write(fd, "0", 1) == 1;
+
+		if (!done)
+			return -1;
+		(void)close(fd);
+	}
+	return 0;
+}
+
 static struct child *spawn_stage(const struct process_params *params, const struct child_ends *ends,
 				 struct err *e)
 {
@@ -170,6 +187,8 @@ static struct child *spawn_stage(const struct process_params *params, const stru
 		.clone_flags = params->pidns_fd ? 0 : CLONE_NEWPID,
 		.pidns_fd = params->pidns_fd,
 		.cgroup_fd = params->cgroup_fd,
+		.before_exec = params->cgroup_files ? join_cgroups : NULL,
+		.arg = (void *)(uintptr_t)params->cgroup_files,
 	};
 	int next_fd = STAGE_FD_FIRST_NS;
 

@@ -57,6 +57,8 @@ struct process_params {
 	size_t n_namespaces;
 	const int *pidns_fd;  /* to be a member of; NULL: a new pid namespace */
 	const int *cgroup_fd; /* to start in; NULL: the agent's */
+	char *const *
+		cgroup_files; /* of cgroup v1, to be written to before the stage runs; NULL: none */
 	const char *rootfs, *cgroup_path;
 	const char *share; /* the host's; "" for an exec */
 	bool no_pivot;

@@ -7,6 +7,7 @@ libstage_a_SOURCES = \
 	agent/confine/lsm.c agent/confine/lsm.h \
 	agent/confine/rlimits.c agent/confine/rlimits.h \
 	agent/confine/seccomp.c agent/confine/seccomp.h \
+	agent/container/cgroup_v1_mount.c agent/container/cgroup_v1_mount.h \
 	agent/container/copy_up.c agent/container/copy_up.h \
 	agent/container/detached.c agent/container/detached.h \
 	agent/container/devices.c agent/container/devices.h \

@@ -29,6 +29,7 @@ static const char *const tmpfs_options[] = { "size=16m", "nr_inodes=4096", "mode
 
 struct watched {
 	char *mount_point;
+	char *place;  /* where the tmpfs is mounted for us; NULL: not yet */
 	char *name;   /* of a source that is a file, in `from`; NULL: a directory */
 	int from, to; /* the source, or its directory; the root of the tmpfs */
 	bool failing; /* that was said */
@@ -77,6 +78,16 @@ static void watch(void *arg)
 	}
 }
 
+static void remove_place(const char *path)
+{
+	struct err e = ERR_INIT;
+
+	if (mount_remove(path, &e) < 0)
+		log_warn("the copy of a volume stays: %s", e.text);
+	else if (rmdir(path) < 0)
+		log_debug("'%s' stays: %s", path, strerror(errno));
+}
+
 static void undo_watch(void *arg)
 {
 	struct watched *w = arg;
@@ -87,6 +98,9 @@ static void undo_watch(void *arg)
 		(void)close(w->from);
 	if (w->to >= 0)
 		(void)close(w->to);
+	if (w->place)
+		remove_place(w->place);
+	free(w->place);
 	free(w->mount_point);
 	free(w->name);
 	free(w);
@@ -126,6 +140,24 @@ static int bind_plainly(const Grpc__Storage *s, const char *mount_point, struct 
 	return mount_at(s->source, mount_point, "bind", &bind, e);
 }
 
+/* The kernel clones only what is mounted somewhere (before Linux 6.15). */
+static int make_place(struct watched *w, const char *run_dir, struct err *e)
+{
+	static unsigned number;
+	auto_free char *path = xasprintf("%s/sandbox/watched-%u", run_dir, number++);
+	auto_close int onto = -1;
+
+	if (path_mkdirs(path, 0700, e) < 0)
+		return -1;
+	onto = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (onto < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	if (detached_attach(w->to, onto, e) < 0)
+		return -1;
+	w->place = take_ptr(path);
+	return 0;
+}
+
 /* A second mount of the tmpfs, so that one may be read-only and the other written to. */
 static int show(const struct watched *w, const Grpc__Storage *s, struct err *e)
 {
@@ -145,7 +177,8 @@ static int show(const struct watched *w, const Grpc__Storage *s, struct err *e)
 	return detached_attach(shown, onto, e);
 }
 
-static int start_watch(struct watched *w, const Grpc__Storage *s, struct err *e)
+static int start_watch(struct watched *w, const Grpc__Storage *s, const char *run_dir,
+		       struct err *e)
 {
 	const struct mount_attrs tmpfs = {
 		.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -153,7 +186,7 @@ static int start_watch(struct watched *w, const Grpc__Storage *s, struct err *e)
 	};
 
 	w->to = detached_new("tmpfs", "watchable", &tmpfs, e);
-	if (w->to < 0 || sync_once(w, e) < 0 || show(w, s, e) < 0)
+	if (w->to < 0 || make_place(w, run_dir, e) < 0 || sync_once(w, e) < 0 || show(w, s, e) < 0)
 		return -1;
 	fiber_group_start(&w->watch, "volume", watch, w);
 	return 0;
@@ -167,7 +200,6 @@ static int watched_mount(const Grpc__Storage *s, const char *mount_point,
 	struct watched *w;
 	struct stat st;
 
-	(void)user;
 	if (!path_is_clean(s->source))
 		return err_set(e, ERR_INVALID, "'%s' is no absolute path", s->source);
 	if (stat(s->source, &st) < 0)
@@ -189,7 +221,7 @@ static int watched_mount(const Grpc__Storage *s, const char *mount_point,
 	w->from = take_fd(&from);
 	w->to = -1;
 	undo_push(teardown, "volume", undo_watch, w);
-	return start_watch(w, s, e);
+	return start_watch(w, s, user->run_dir, e);
 }
 
 const struct storage_driver watchable_bind = { .name = "watchable-bind", .mount = watched_mount };

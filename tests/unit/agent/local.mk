@@ -5,6 +5,7 @@ STAGE_UNIT_LIBS = libstage.a libagentcgroup.a liboci.a libasync.a libjson.a libp
 	$(STAGE_LIBS) $(UV_LIBS) $(CMOCKA_LIBS)
 STAGE_UNIT_TESTS = \
 	tests/unit/agent/test_cgroup \
+	tests/unit/agent/test_cgroup_v1 \
 	tests/unit/agent/test_confine \
 	tests/unit/agent/test_devices \
 	tests/unit/agent/test_mount_attr \
@@ -15,6 +16,8 @@ check_PROGRAMS += $(STAGE_UNIT_TESTS)
 TESTS += $(STAGE_UNIT_TESTS)
 tests_unit_agent_test_cgroup_SOURCES = tests/unit/agent/test_cgroup.c
 tests_unit_agent_test_cgroup_LDADD = $(STAGE_UNIT_LIBS)
+tests_unit_agent_test_cgroup_v1_SOURCES = tests/unit/agent/test_cgroup_v1.c
+tests_unit_agent_test_cgroup_v1_LDADD = $(STAGE_UNIT_LIBS)
 tests_unit_agent_test_devices_SOURCES = tests/unit/agent/test_devices.c
 tests_unit_agent_test_devices_LDADD = $(STAGE_UNIT_LIBS)
 tests_unit_agent_test_confine_SOURCES = tests/unit/agent/test_confine.c

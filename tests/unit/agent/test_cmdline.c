@@ -139,10 +139,38 @@ static void test_arguments(void **state)
 	}
 }
 
+static void test_cgroup_version(void **state)
+{
+	static const struct {
+		const char *line;
+		bool v1;
+	} cases[] = {
+		{ "", false },
+		{ "agent.unified_cgroup_hierarchy=false", true },
+		{ "systemd.unified_cgroup_hierarchy=0", true },
+		{ "systemd.unified_cgroup_hierarchy=1", false },
+		{ "agent.unified_cgroup_hierarchy=false agent.unified_cgroup_hierarchy=true",
+		  false },
+		{ "agent.unified_cgroup_hierarchy", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct agent_options o;
+		struct err e = ERR_INIT;
+
+		agent_options_init(&o);
+		assert_ok(cmdline_parse(cases[i].line, &o, &e), &e);
+		assert_int_equal(o.cgroup_v1, cases[i].v1);
+		agent_options_done(&o);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_command_line),
+		cmocka_unit_test(test_cgroup_version),
 		cmocka_unit_test(test_debug_console),
 		cmocka_unit_test(test_arguments),
 	};
