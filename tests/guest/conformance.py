@@ -247,3 +247,41 @@ def _test(make):
 
 for _spec in SPECS:
     globals()[f"test_{_spec.__name__}"] = _test(_spec)
+
+
+HOOK_KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def hooked(log, busybox, log_inside):
+    """A spec whose hooks and program note themselves; paths of startContainer hooks are the container's."""
+    result = base()
+    result["process"]["args"] = ["/bin/sh", "-c", f"echo program - >> {log_inside}"]
+    result["hooks"] = {}
+    for kind in HOOK_KINDS:
+        inside = kind == "startContainer"
+        script = (f"b={'/bin/busybox' if inside else busybox}; s=$($b cat); s=${{s#*status\\\":\\\"}}; "
+                  f"echo {kind} ${{s%%\\\"*}} >> {log_inside if inside else log}")
+        result["hooks"][kind] = [{"path": "/bin/busybox" if inside else busybox, "args": ["sh", "-c", script]}]
+    return result
+
+
+def test_conformance_hooks(g):
+    """The order of hooks and the status that each is told; createRuntime hooks are the host's."""
+    if not shutil.which("runc"):
+        raise Skip("there is no runc to compare with")
+    noted = {}
+    for side, share in (("runc", g.share), ("agent", SHARE)):
+        file = g.new_id(f"hooks-{side}")
+        open(f"{g.share}/{file}", "w").close()
+        spec = hooked(f"{share}/{file}", f"{share}/busybox/bin/busybox", f"/mnt/{file}")
+        spec["mounts"].append({"destination": "/mnt", "type": "bind", "source": share, "options": ["rbind"]})
+        spec["process"]["args"][2] += "; echo {}"  # as the probe, whose answer is JSON
+        (under_runc if side == "runc" else under_agent)(g, "hooks", spec)
+        with open(f"{g.share}/{file}") as opened:
+            noted[side] = [line.split() for line in opened]
+    # A poststart hook runs beside the program: which of them is first is chance.
+    ours, theirs = ([n for n in noted[side] if n[0] not in ("poststart", "createRuntime")] for side in ("agent", "runc"))
+    check_equal(ours, theirs, "agent, runc")
+    # Its state is "running" by the specification, runc looks before it has let the process go.
+    check_equal([n for n in noted["agent"] if n[0] == "poststart"], [["poststart", "running"]])
+    check_equal([n[0] for n in noted["runc"] if n[0] == "poststart"], ["poststart"])
