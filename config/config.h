@@ -76,6 +76,7 @@ struct config_runtime {
 	bool enable_debug;
 	char *hypervisor_name;       /* "qemu"; which [hypervisor.X] table counts */
 	char *internetworking_model; /* "tcfilter", "none" */
+	char *dan_conf;              /* directory of directly attached networks; "": none */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
 	bool static_sandbox_resource_mgmt; /* a VM of the size of its pod: sizing.h */

@@ -159,6 +159,9 @@ const struct config_key config_keys[] = {
 	{ "runtime", "internetworking_model", WORD("tcfilter", network_words),
 	  .ignored_words = kata_network_words, .offset = AT(runtime.internetworking_model),
 	  .doc = "How a pod's network reaches the guest: tcfilter, or none." },
+	{ "runtime", "dan_conf", STRING(""), .check = CONFIG_PATH_OR_EMPTY, .host_only = true,
+	  .offset = AT(runtime.dan_conf),
+	  .doc = "Directory with a file for each sandbox whose taps somebody else has wired." },
 	{ "runtime", "disable_guest_seccomp", BOOL("false"),
 	  .offset = AT(runtime.disable_guest_seccomp),
 	  .doc = "Leave a container's seccomp profile out in the guest." },
@@ -223,7 +226,7 @@ static const struct {
 	{ "runtime", "name agent_name log_level disable_new_netns "
 		     "sandbox_bind_mounts vfio_mode disable_guest_empty_dir emptydir_mode "
 		     "enable_vcpus_pinning enable_tracing jaeger_endpoint jaeger_user "
-		     "jaeger_password enable_pprof experimental dan_conf kubelet_root_dir "
+		     "jaeger_password enable_pprof experimental kubelet_root_dir "
 		     "pod_resource_api_sock keep_abnormal use_passfd_io shared_mounts "
 		     "passfd_listener_port guest_selinux_label" },
 	{ "", "factory" },

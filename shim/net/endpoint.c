@@ -66,16 +66,22 @@ static int make_tcfilter(struct net_endpoint *ep, const struct config *c, struct
 	return tap < 0 ? -1 : redirect_both(sock, ep, tap, e);
 }
 
+static int attach(struct net_endpoint *ep, const char *tap, const struct config *c, struct err *e)
+{
+	size_t n = ep->link.queues ? ep->link.queues : c->hypervisor.network_queues;
+
+	return tap_attach(tap, n, ep->tap_fds, &ep->n_queues, e);
+}
+
 /*
- * A tap that somebody else made for a guest: its other side is in the namespace already, with the tap's
- * own address, so that the guest takes one of its own.
+ * A tap in the namespace is somebody's cable to a guest: its other side is the kernel's, with the tap's
+ * own hardware address, so that the guest takes another.
  */
 static int make_of_tap(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
 	uint8_t *m = ep->link.hardware_address;
 
-	if (tap_attach(ep->link.name, c->hypervisor.network_queues, ep->tap_fds, &ep->n_queues, e) <
-	    0)
+	if (attach(ep, ep->link.name, c, e) < 0)
 		return -1;
 	if (getrandom(m, HARDWARE_ADDRESS_LEN, 0) != HARDWARE_ADDRESS_LEN)
 		return err_sys(e, errno, "random hardware address");
@@ -84,6 +90,13 @@ static int make_of_tap(struct net_endpoint *ep, const struct config *c, struct e
 	ep->link.interface->hwaddr =
 		xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 	return 0;
+}
+
+static int make_kind(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	if (*ep->link.tap)
+		return attach(ep, ep->link.tap, c, e);
+	return strcmp(ep->link.kind, "tun") == 0 ? make_of_tap(ep, c, e) : make_tcfilter(ep, c, e);
 }
 
 static int open_vhost(struct net_endpoint *ep, const struct config *c, struct err *e)
@@ -99,9 +112,7 @@ static int open_vhost(struct net_endpoint *ep, const struct config *c, struct er
 
 static int make(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
-	int r = strcmp(ep->link.kind, "tun") == 0 ? make_of_tap(ep, c, e) : make_tcfilter(ep, c, e);
-
-	if (r < 0 || open_vhost(ep, c, e) < 0)
+	if (make_kind(ep, c, e) < 0 || open_vhost(ep, c, e) < 0)
 		return err_wrap(e, "link '%s'", ep->link.name);
 	memcpy(ep->hv_nic.mac, ep->link.hardware_address, sizeof(ep->hv_nic.mac));
 	ep->hv_nic.n_queues = (uint32_t)ep->n_queues;

@@ -2,6 +2,7 @@
 # A sandbox's network. Links with libnetlink.a, libhypervisor.a and $(NL_LIBS).
 noinst_LIBRARIES += libshimnet.a
 libshimnet_a_SOURCES = \
+	shim/net/dan.c shim/net/dan.h \
 	shim/net/endpoint.c shim/net/endpoint.h \
 	shim/net/forward.c shim/net/forward.h \
 	shim/net/netns.c shim/net/netns.h \

@@ -6,9 +6,11 @@
 #include <netlink/route/link.h>
 #include <string.h>
 
+#include "common/async/work.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/net/netlink.h"
+#include "shim/net/dan.h"
 #include "shim/net/endpoint.h"
 #include "shim/net/forward.h"
 #include "shim/net/netns.h"
@@ -20,6 +22,8 @@ struct network {
 	const char *dir;  /* of the sandbox */
 	char *netns_path; /* NULL: one of our own */
 	int netns_fd;     /* -1: none */
+	bool described;   /* by a file of dan_conf, not by what the namespace has */
+	int taps_fd;      /* the namespace of its taps; -1: ours */
 
 	struct net_endpoint *endpoint[HV_NICS_MAX];
 	size_t n_endpoints;
@@ -33,7 +37,8 @@ int network_netns_fd(const struct network *n)
 
 static bool is_off(const struct network *n)
 {
-	return n->netns_fd < 0 || strcmp(n->config->runtime.internetworking_model, "none") == 0;
+	return n->described || n->netns_fd < 0 ||
+	       strcmp(n->config->runtime.internetworking_model, "none") == 0;
 }
 
 /* ---- The namespace ---- */
@@ -85,6 +90,7 @@ static void undo_network(void *arg)
 		net_endpoint_free(n->endpoint[i]);
 	net_scan_done(&n->scan);
 	close_slot(&n->netns_fd);
+	close_slot(&n->taps_fd);
 	free(n->netns_path);
 	free(n);
 }
@@ -160,16 +166,67 @@ static int make_endpoints(struct network *n, struct err *e)
 	return 0;
 }
 
-int network_start(const struct config *c, const struct oci_spec *spec, const char *dir,
-		  struct undo *u, struct network **ret, struct err *e)
+/* ---- Directly attached networks ---- */
+
+struct here {
+	struct network *n;
+	struct err *e;
+	int result;
+};
+
+static void make_here(void *arg)
+{
+	struct here *h = arg;
+
+	h->result = make_in_netns(h->n, h->e);
+}
+
+static int make_described(struct network *n, struct dan *d, struct err *e)
+{
+	struct here h = { .n = n, .e = e };
+
+	n->described = true;
+	n->scan = d->scan;
+	d->scan = (struct net_scan){ .n_links = 0 };
+	if (d->netns && netns_open(d->netns, &n->taps_fd, e) < 0)
+		return -1;
+	if (n->taps_fd >= 0)
+		return netns_run(n->taps_fd, make_in_netns, n, e);
+	work_run(make_here, &h);
+	return h.result;
+}
+
+/* 1 if a file says what the network is. */
+static int start_described(struct network *n, const char *sandbox_id, struct err *e)
+{
+	const char *dir = n->config->runtime.dan_conf;
+	struct dan d = { .netns = NULL };
+	int found = *dir ? dan_load(dir, sandbox_id, &d, e) : 0;
+
+	if (found <= 0)
+		return found;
+	if (make_described(n, &d, e) < 0)
+		found = -1;
+	else
+		log_info("network: %zu links of '%s/%s.json'", n->n_endpoints, dir, sandbox_id);
+	dan_done(&d);
+	return found;
+}
+
+int network_start(const struct config *c, const struct oci_spec *spec, const char *sandbox_id,
+		  const char *dir, struct undo *u, struct network **ret, struct err *e)
 {
 	struct network *n = xnew(struct network);
+	int described;
 
 	n->config = c;
 	n->dir = dir;
-	n->netns_fd = -1;
+	n->netns_fd = n->taps_fd = -1;
 	undo_push(u, "network", undo_network, n);
-	if (open_netns(n, spec, e) < 0)
+	described = start_described(n, sandbox_id, e);
+	if (described < 0)
+		return err_wrap(e, "network of the sandbox");
+	if (described == 0 && open_netns(n, spec, e) < 0)
 		return -1;
 	if (!is_off(n) && make_endpoints(n, e) < 0)
 		return err_wrap(e, "network of the sandbox");

@@ -19,14 +19,15 @@
 struct network;
 
 /*
- * The namespace that the spec names, or a new one; -1 and a line in the log for a spec without one
+ * What a file of dan_conf says, for a sandbox that has one; the namespace then does not count. Else:
+ * the namespace that the spec names, or a new one; -1 and a line in the log for a spec without one
  * (host networking, which a VM cannot have). `dir`, the sandbox's, keeps what network_clean_up()
  * needs; borrowed.
  *
  * Endpoints for the links that are there now. Taken back by `u`, after the VM has ended.
  */
-int network_start(const struct config *c, const struct oci_spec *spec, const char *dir,
-		  struct undo *u, struct network **ret, struct err *e) must_check;
+int network_start(const struct config *c, const struct oci_spec *spec, const char *sandbox_id,
+		  const char *dir, struct undo *u, struct network **ret, struct err *e) must_check;
 
 int network_netns_fd(const struct network *n); /* for hv_spec; -1: none */
 

@@ -24,6 +24,8 @@ struct net_link {
 	char kind[IFNAMSIZ]; /* "veth", "macvlan", …; "" for hardware */
 	uint8_t hardware_address[HARDWARE_ADDRESS_LEN];
 	uint32_t mtu;
+	char tap[IFNAMSIZ];          /* a tap that is there and is its other end; "": to be made */
+	uint32_t queues;             /* that the tap has; 0: as configured */
 	Types__Interface *interface; /* for types__interface__free_unpacked(); without devicePath */
 };
 

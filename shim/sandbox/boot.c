@@ -95,7 +95,7 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 	};
 
 	if (choose_size(s, spec, &vm.size, e) < 0 ||
-	    network_start(s->config, spec, s->dir.path, &s->teardown, &s->network, e) < 0)
+	    network_start(s->config, spec, s->id, s->dir.path, &s->teardown, &s->network, e) < 0)
 		return -1;
 	vm.netns_fd = network_netns_fd(s->network);
 	vm.n_nics = network_nics(s->network, nics);

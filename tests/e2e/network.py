@@ -252,6 +252,34 @@ def test_ctr_run_with_cni(ct):
         check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
 
 
+def test_directly_attached(ct):
+    """A file of dan_conf: a tap that somebody else has wired, and what the guest is to have of it."""
+    require_husk()
+    with namespaces(ct, "far") as (far,):
+        ip("tuntap", "add", "mode", "tap", "name", "tap7", ns=far)
+        ip("address", "add", "10.88.30.1/24", "dev", "tap7", ns=far)
+        ip("link", "set", "tap7", "up", ns=far)
+        name, directory = ct.new_id("dan"), f"{ct.run}/dan"
+        os.makedirs(directory)
+        with open(f"{directory}/{name}.json", "w") as file:
+            json.dump({"netns": f"/run/netns/{far}", "devices": [{
+                "name": "net0", "guest_mac": "02:00:00:88:30:02", "device": {"type": "host-tap", "tap_name": "tap7"},
+                "network_info": {"interface": {"ip_addresses": ["10.88.30.2/24"], "mtu": 1450},
+                                 "routes": [{"dest": "", "gateway": "10.88.30.1"}]}}]}, file)
+        with open(ct.husk_config) as file:
+            config = file.read()
+        ct.write_husk_config(config.replace("[runtime]\n", f'[runtime]\ndan_conf = "{directory}"\n'))
+        try:
+            script = "ip address show dev net0; ip route; ping -c 2 -W 10 10.88.30.1"
+            text = ct.run_container("sh", "-c", script, name=name, check=True).text
+        finally:
+            ct.write_husk_config(config)
+        for part in ("mtu 1450", "link/ether 02:00:00:88:30:02", "inet 10.88.30.2/24", "default via 10.88.30.1 dev net0",
+                     "2 packets received"):
+            check_in(part, text)
+        check_in("tap7", ip("link", ns=far), "the tap is its owner's and stays")
+
+
 def test_filters_of_others_stay(ct):
     """A namespace whose link has a qdisc and a filter of somebody else's."""
     require_husk()

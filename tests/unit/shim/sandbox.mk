@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What runs a sandbox: shim/agent, io, sandbox, storage.
 SANDBOX_TESTS = \
+	tests/unit/shim/test_dan \
 	tests/unit/shim/test_endpoint \
 	tests/unit/shim/test_hooks \
 	tests/unit/shim/test_gpt \
@@ -37,6 +38,9 @@ tests_unit_shim_test_host_cgroup_LDADD = libshimsandbox.a libshimstorage.a $(san
 
 tests_unit_shim_test_mount_options_SOURCES = tests/unit/shim/test_mount_options.c
 tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_dan_SOURCES = tests/unit/shim/test_dan.c
+tests_unit_shim_test_dan_LDADD = libshimnet.a libnetlink.a $(sandbox_test_common)
 
 tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h

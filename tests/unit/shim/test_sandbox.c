@@ -157,6 +157,8 @@ static int set_up(void **state)
 	if (path_mkdirs(rootfs, 0755, &e) < 0)
 		return -1;
 	t.config.runtime.state_dir = t.state_dir;
+	t.config.runtime.dan_conf = (char *)(uintptr_t) "";
+	t.config.runtime.internetworking_model = (char *)(uintptr_t) "tcfilter";
 	t.config.runtime.sandbox_cgroup_only = true; /* so that a cgroup that fails is a failure */
 	t.config.hypervisor.shared_fs = (char *)(uintptr_t) "virtio-fs";
 	t.config.agent.dial_timeout_s = 10;
