@@ -39,8 +39,9 @@ static Grpc__AgentDetails *agent_details(const struct sandbox *sb)
 	for (size_t i = 0; i < storage_n_drivers; i++)
 		add_string(&d->storage_handlers, &d->n_storage_handlers, storage_drivers[i]->name);
 	d->supports_seccomp = true;
-	add_string(&d->extra_features, &d->n_extra_features, ORDERED_STREAMS);
+	/* Sorted, as Kata's agent lists its own. */
 	add_string(&d->extra_features, &d->n_extra_features, FORWARD_FEATURE);
+	add_string(&d->extra_features, &d->n_extra_features, ORDERED_STREAMS);
 	add_string(&d->extra_features, &d->n_extra_features, "seccomp");
 	return d;
 }
