@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -250,6 +251,18 @@ def test_ctr_run_with_cni(ct):
         check_in("default via 10.88.20.1 dev eth0", done.stdout)
         check_in("2 packets received", done.stdout)
         check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
+
+
+def test_a_killed_shim_leaves_no_filters(ct):
+    require_husk()
+    with namespaces(ct, "pod", "peer") as (pod, peer):
+        cable(pod, "eth0", peer, "gw0", "10.88.11.2", "10.88.11.1")
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        check_equal([len(found) for found in taps_and_filters(pod)], [1, 2], "taps and ingress qdiscs")
+        os.kill(ct.shim_pid(name), signal.SIGKILL)
+        c.wait_for(lambda: taps_and_filters(pod) == ([], []), 30, "the tap and the filters go")
+        check_in("refused", dial_nobody(pod, 7010), "localhost of the namespace")
+        ct.remove(name)
 
 
 def test_directly_attached(ct):
