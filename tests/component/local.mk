@@ -31,6 +31,7 @@ tests_component_test_stage_hostile_LDADD = $(STAGE_TEST_LIBS)
 AGENT_PROCESS_TESTS = \
 	tests/component/test_agent \
 	tests/component/test_agent_faults \
+	tests/component/test_agent_forward \
 	tests/component/test_agent_streams
 check_PROGRAMS += $(AGENT_PROCESS_TESTS)
 TESTS += $(AGENT_PROCESS_TESTS)
@@ -42,6 +43,8 @@ tests_component_test_agent_LDADD = $(agent_harness_libs)
 tests_component_test_agent_faults_SOURCES = tests/component/test_agent_faults.c tests/component/faults.h $(agent_harness)
 tests_component_test_agent_faults_LDADD = $(agent_harness_libs)
 EXTRA_tests_component_test_agent_faults_DEPENDENCIES = tests/component/husk-agent-faulty$(EXEEXT)
+tests_component_test_agent_forward_SOURCES = tests/component/test_agent_forward.c $(agent_harness)
+tests_component_test_agent_forward_LDADD = $(agent_harness_libs)
 tests_component_test_agent_streams_SOURCES = tests/component/test_agent_streams.c $(agent_harness)
 tests_component_test_agent_streams_LDADD = $(agent_harness_libs)
 
