@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "stage") == 0)
 		return stage_main();
 	if (argc == 4 && strcmp(argv[1], SHARE_MOUNT_COMMAND) == 0)
-		return share_mount_main(argv[2], argv[3]);
+		share_mount_main(argv[2], argv[3]);
 	if (argc == 3 && strcmp(argv[1], POD_INIT_COMMAND) == 0)
 		pod_init_main(argv[2]);
 	agent_options_init(&agent.options);

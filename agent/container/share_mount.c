@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/container/detached.h"
 #include "agent/container/shared_mounts.h"
@@ -71,12 +72,13 @@ static int share(const char *source, const char *destination, struct err *e)
 	return onto < 0 ? -1 : detached_attach(tree, onto, e);
 }
 
-int share_mount_main(const char *source, const char *destination)
+/* Nothing of ours is to run in a container's tree: no exit handlers. */
+_Noreturn void share_mount_main(const char *source, const char *destination)
 {
 	struct err e = ERR_INIT;
 
 	if (share(source, destination, &e) == 0)
-		return 0;
+		_exit(0);
 	(void)fprintf(stderr, "%s\n", e.text);
-	return 1;
+	_exit(1);
 }

@@ -21,6 +21,6 @@ const char *container_given_name(const Grpc__Spec *spec);
  * single thread can enter a mount namespace. The namespaces are descriptors 3 and 4.
  */
 #define SHARE_MOUNT_COMMAND "share-mount"
-int share_mount_main(const char *source, const char *destination);
+_Noreturn void share_mount_main(const char *source, const char *destination);
 
 #endif
