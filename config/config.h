@@ -80,6 +80,8 @@ struct config_runtime {
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
 	bool static_sandbox_resource_mgmt; /* a VM of the size of its pod: sizing.h */
+	char *kubelet_root_dir;            /* "/var/lib/kubelet" */
+	bool disable_guest_empty_dir;      /* those on disk are shared from the host */
 	char *state_dir;                   /* "/run/husk" */
 	char *guest_dir;                   /* where guest images are installed */
 	char *guest_image; /* the one to use below guest_dir: "default", a symlink, or a name */

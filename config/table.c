@@ -170,6 +170,12 @@ const struct config_key config_keys[] = {
 	{ "runtime", "static_sandbox_resource_mgmt", BOOL("true"),
 	  .offset = AT(runtime.static_sandbox_resource_mgmt),
 	  .doc = "Size a VM by its pod's limits; else by the defaults alone." },
+	{ "runtime", "kubelet_root_dir", STRING("/var/lib/kubelet"), .check = CONFIG_PATH,
+	  .offset = AT(runtime.kubelet_root_dir), .host_only = true,
+	  .doc = "The kubelet's --root-dir, by which emptyDir volumes are known." },
+	{ "runtime", "disable_guest_empty_dir", BOOL("true"),
+	  .offset = AT(runtime.disable_guest_empty_dir),
+	  .doc = "emptyDir volumes on disk are shared from the host; else they are the guest's." },
 	{ "runtime", "state_dir", STRING("/run/husk"), .check = CONFIG_PATH,
 	  .offset = AT(runtime.state_dir), .host_only = true,
 	  .doc = "State of the sandboxes, on a tmpfs." },
@@ -224,9 +230,9 @@ static const struct {
 		   "health_check_request_timeout_ms log_level server_port log_port "
 		   "debug_console_port passfd_listener_port mem_agent policy" },
 	{ "runtime", "name agent_name log_level disable_new_netns "
-		     "sandbox_bind_mounts vfio_mode disable_guest_empty_dir emptydir_mode "
+		     "sandbox_bind_mounts vfio_mode emptydir_mode "
 		     "enable_vcpus_pinning enable_tracing jaeger_endpoint jaeger_user "
-		     "jaeger_password enable_pprof experimental kubelet_root_dir "
+		     "jaeger_password enable_pprof experimental "
 		     "pod_resource_api_sock keep_abnormal use_passfd_io shared_mounts "
 		     "passfd_listener_port guest_selinux_label" },
 	{ "", "factory" },

@@ -81,6 +81,8 @@ int container_files_volumes(struct sandbox *s, const struct container_params *p,
 		.no_disks = s->config->hypervisor.disable_block_device_use,
 		.disk = &disk,
 		.direct_volumes = DIRECT_VOLUME_DIR,
+		.kubelet_root = s->config->runtime.kubelet_root_dir,
+		.guest_empty_dir = !s->config->runtime.disable_guest_empty_dir || !s->share.mounts,
 	};
 
 	return volumes_bring(&params, u, &f->volumes, e) < 0 ? sandbox_explain(s, e) : 0;

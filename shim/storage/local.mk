@@ -4,6 +4,7 @@ libshimstorage_a_SOURCES = \
 	shim/storage/direct_volume.c shim/storage/direct_volume.h \
 	shim/storage/disk_file.c shim/storage/disk_file.h \
 	shim/storage/disks.c shim/storage/disks.h \
+	shim/storage/empty_dir.c shim/storage/empty_dir.h \
 	shim/storage/erofs_devices.c shim/storage/erofs_devices.h \
 	shim/storage/gpt.c shim/storage/gpt.h \
 	shim/storage/guest_request.c shim/storage/guest_request.h \

@@ -10,6 +10,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "shim/storage/empty_dir.h"
 
 #define VOLUMES_MAX 1024 /* mounts of one container; Kubernetes pods have some dozens */
 
@@ -123,17 +124,34 @@ static int bring_direct(const struct volumes_params *p, const struct oci_mount *
 	return volume_disk_mount(p->disk, &d, &v->guest_path, e) < 0 ? -1 : 1;
 }
 
+/* 1: it is an emptyDir, and the guest makes it. */
+static int bring_empty_dir(const struct volumes_params *p, const struct oci_mount *m,
+			   struct volume *v, struct err *e)
+{
+	auto_empty_dir struct empty_dir d = EMPTY_DIR_INIT;
+
+	if (empty_dir_find(p->kubelet_root, m->source, &d, e) < 0)
+		return -1;
+	if (d.kind == EMPTY_DIR_NONE || (d.kind == EMPTY_DIR_DISK && !p->guest_empty_dir))
+		return 0;
+	v->kind = VOLUME_MOUNTED;
+	return empty_dir_make(&d, p->spec->linux.resources, p->disk->r, &v->guest_path, e) < 0 ? -1
+											       : 1;
+}
+
 static int bring_bind(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,
 		      struct volume *v, struct err *e)
 {
-	int direct;
+	int made;
 
 	if (!m->source || m->source[0] != '/')
 		return err_set(e, ERR_INVALID, "source '%.200s' is no absolute path",
 			       m->source ? m->source : "");
-	direct = bring_direct(p, m, v, e);
-	if (direct != 0)
-		return direct < 0 ? -1 : 0;
+	made = bring_direct(p, m, v, e);
+	if (made == 0)
+		made = bring_empty_dir(p, m, v, e);
+	if (made != 0)
+		return made < 0 ? -1 : 0;
 	if (strcmp(m->destination, "/dev/shm") != 0 && stat(m->source, &v->st) < 0)
 		return err_sys(e, errno, "'%s'", m->source);
 	if (volume_kind_of(m, v->st.st_mode, &v->kind, e) < 0)

@@ -16,7 +16,7 @@ enum volume_kind {
 	VOLUME_GUEST,   /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
 	VOLUME_SHM,     /* /dev/shm: the sandbox's, which its containers share */
 	VOLUME_SHARED,  /* a file or directory of the host, brought in through the share */
-	VOLUME_MOUNTED, /* a direct volume, on a disk that the guest mounts */
+	VOLUME_MOUNTED, /* what the guest mounts first: a direct volume on a disk, an emptyDir */
 	VOLUME_DEVICE,  /* a block device, which becomes one of the container's */
 	VOLUME_SKIPPED  /* a socket or device of the host, which nothing can carry */
 };
@@ -45,6 +45,8 @@ struct volumes_params {
 	bool no_disks;                         /* disable_block_device_use */
 	const struct volume_disk_params *disk; /* for what is on disks */
 	const char *direct_volumes;            /* DIRECT_VOLUME_DIR, but for tests */
+	const char *kubelet_root;              /* kubelet_root_dir */
+	bool guest_empty_dir;                  /* make those on disk in the guest too */
 };
 
 /*

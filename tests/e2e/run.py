@@ -32,6 +32,7 @@ import network  # noqa: E402
 import pods  # noqa: E402
 import sizes  # noqa: E402
 import streams  # noqa: E402
+import volumes  # noqa: E402
 from report import Report, check_equal  # noqa: E402
 
 c.RUNTIME = os.environ.get("HUSK_TEST_RUNTIME", c.RUNTIME)
@@ -86,19 +87,28 @@ def run_pods(report, entry, options):
 
 
 def run_handler(report, ct, handler, label):
+    for module in (pods, volumes):
+        run_in_pod(report, module, ct, handler, label)
+
+
+def run_in_pod(report, module, ct, handler, label):
+    """The tests of a module that share a pod, if any of them is asked for."""
     def test_shared_pod_starts(ct):
-        pods.open_pod(ct, handler)
+        module.open_pod(ct, handler)
 
     def test_shared_pod_is_removed(ct):
-        pods.close_pod(ct)
+        module.close_pod(ct)
 
+    label = f"{label}, {module.__name__}"
+    if not report.wants(vars(module), label):
+        return
     only, report.only = report.only, ""
     started = report.run(test_shared_pod_starts, ct, label=label)
     report.only = only
     if not started:
         print(ct.log_tail(60))
         return
-    report.run_all(vars(pods), ct, label=label)
+    report.run_all(vars(module), ct, label=label)
     report.only = ""
     report.run(test_shared_pod_is_removed, ct, label=label)
     report.only = only

@@ -71,9 +71,9 @@ class Report:
         """Every test_ function of the module's globals, in the order they were written."""
         return [f for n, f in module.items() if n.startswith("test_") and callable(f)]
 
-    def wants(self, module):
+    def wants(self, module, label=""):
         """Whether ONLY leaves any of its tests: else nothing has to be set up for them."""
-        return any(self.only in f.__name__.removeprefix("test_") for f in self.tests(module))
+        return any(self.only in f.__name__.removeprefix("test_") + f" [{label}]" for f in self.tests(module))
 
     def run_all(self, module, *args, label=""):
         for test in self.tests(module):

@@ -3,6 +3,7 @@
 SANDBOX_TESTS = \
 	tests/unit/shim/test_dan \
 	tests/unit/shim/test_endpoint \
+	tests/unit/shim/test_empty_dir \
 	tests/unit/shim/test_hooks \
 	tests/unit/shim/test_gpt \
 	tests/unit/shim/test_host_cgroup \
@@ -23,6 +24,10 @@ TESTS += $(SANDBOX_TESTS)
 sandbox_test_common = libverity.a libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(NL_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
+
+tests_unit_shim_test_empty_dir_SOURCES = tests/unit/shim/test_empty_dir.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_empty_dir_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_hooks_SOURCES = tests/unit/shim/test_hooks.c
 tests_unit_shim_test_hooks_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)

@@ -159,6 +159,7 @@ static int set_up(void **state)
 	t.config.runtime.state_dir = t.state_dir;
 	t.config.runtime.dan_conf = (char *)(uintptr_t) "";
 	t.config.runtime.internetworking_model = (char *)(uintptr_t) "tcfilter";
+	t.config.runtime.kubelet_root_dir = t.bundle;
 	t.config.runtime.sandbox_cgroup_only = true; /* so that a cgroup that fails is a failure */
 	t.config.hypervisor.shared_fs = (char *)(uintptr_t) "virtio-fs";
 	t.config.agent.dial_timeout_s = 10;

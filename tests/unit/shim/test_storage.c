@@ -412,7 +412,8 @@ static void check_volume(const char *const *options, bool directory, int want)
 					 .container = "c1",
 					 .spec = &spec,
 					 .no_disks = true,
-					 .direct_volumes = t.dir };
+					 .direct_volumes = t.dir,
+					 .kubelet_root = t.dir };
 	struct volume *v = NULL;
 	struct err e = ERR_INIT;
 	pid_t pid;

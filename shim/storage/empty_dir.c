@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kubernetes' emptyDir volumes; see empty_dir.h. */
+#include "shim/storage/empty_dir.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "common/base/mem.h"
+#include "common/base/num.h"
+#include "common/base/path.h"
+
+#define BELOW_POD   "/volumes/kubernetes.io~empty-dir/"
+#define NAME_LENGTH 200 /* of both together; Kubernetes' names have at most 63, uids 36 */
+
+/* agent-protocol 3.5; the second is ours: Kata's is below the root file system of its pause container */
+#define GUEST_MEMORY_DIR "/run/kata-containers/sandbox/ephemeral"
+#define GUEST_LOCAL_DIR  "/run/kata-containers/sandbox/local"
+
+/* Kubernetes' names: what else there may be is not the kubelet's. */
+static bool is_name(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isascii(text[i]) || (!isalnum(text[i]) && text[i] != '-' && text[i] != '.'))
+			return false;
+	return len > 0;
+}
+
+/* What follows dir and a slash in `path`; NULL if it is elsewhere. */
+static const char *below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return strncmp(path, dir, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+char *empty_dir_name(const char *kubelet_root, const char *path)
+{
+	static const char pods[] = "pods/";
+	const char *pod, *name;
+	size_t pod_len;
+
+	if (!path_is_clean(path))
+		return NULL;
+	pod = below(path, kubelet_root);
+	if (!pod || strncmp(pod, pods, strlen(pods)) != 0)
+		return NULL;
+	pod += strlen(pods);
+	pod_len = strcspn(pod, "/");
+	if (strncmp(pod + pod_len, BELOW_POD, strlen(BELOW_POD)) != 0)
+		return NULL;
+	name = pod + pod_len + strlen(BELOW_POD);
+	if (!is_name(pod, pod_len) || !is_name(name, strlen(name)) ||
+	    pod_len + strlen(name) > NAME_LENGTH)
+		return NULL;
+	/* Neither has a '_': no two volumes have the same. */
+	return xasprintf("%.*s_%s", (int)pod_len, pod, name);
+}
+
+/* Something is mounted on it: its device is not that of the directory it is in. */
+static int look_at_mount(const char *path, const struct stat *st, struct empty_dir *d,
+			 struct err *e)
+{
+	auto_free char *parent = xasprintf("%s/..", path);
+	struct stat parent_st;
+	struct statfs fs;
+
+	if (stat(parent, &parent_st) < 0 || statfs(path, &fs) < 0)
+		return err_sys(e, errno, "'%s'", path);
+	d->kind = EMPTY_DIR_DISK;
+	if (st->st_dev == parent_st.st_dev)
+		return 0;
+	if (fs.f_type == TMPFS_MAGIC) {
+		d->kind = EMPTY_DIR_MEMORY;
+		d->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+	} else if (fs.f_type == HUGETLBFS_MAGIC) {
+		d->kind = EMPTY_DIR_HUGEPAGES;
+		d->page_size = (uint64_t)fs.f_bsize;
+		if ((int64_t)fs.f_blocks > 0)
+			d->bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+	}
+	return 0;
+}
+
+int empty_dir_find(const char *kubelet_root, const char *path, struct empty_dir *ret, struct err *e)
+{
+	auto_free char *name = empty_dir_name(kubelet_root, path);
+	struct empty_dir d = EMPTY_DIR_INIT;
+	struct stat st;
+
+	*ret = d;
+	if (!name) {
+		/* containerd names sources without symlinks, and the kubelet's root may be one. */
+		auto_free char *real = realpath(kubelet_root, NULL);
+
+		name = real ? empty_dir_name(real, path) : NULL;
+	}
+	if (!name)
+		return 0;
+	if (lstat(path, &st) < 0)
+		return err_sys(e, errno, "'%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (look_at_mount(path, &st, &d, e) < 0)
+		return -1;
+	d.mode = st.st_mode & 07777;
+	d.group = st.st_gid;
+	d.name = take_ptr(name);
+	*ret = d;
+	return 0;
+}
+
+void empty_dir_done(struct empty_dir *d)
+{
+	free(d->name);
+	*d = EMPTY_DIR_INIT;
+}
+
+/* "2MB" as OCI specs write sizes of pages: powers of 1024. */
+static bool parse_page_size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMG";
+	auto_free char *digits = xstrdup(text);
+	size_t len = strlen(digits);
+	const char *unit;
+	uint64_t value;
+
+	if (len < 3 || digits[len - 1] != 'B')
+		return false;
+	unit = strchr(units, digits[len - 2]);
+	digits[len - 2] = '\0';
+	return unit && num_u64(digits, 10, &value) &&
+	       !__builtin_mul_overflow(value, 1024ull << (10 * (unit - units)), ret);
+}
+
+static int hugepages_limit(const struct empty_dir *d, const struct oci_resources *limits,
+			   uint64_t *ret, struct err *e)
+{
+	for (size_t i = 0; limits && i < limits->n_hugepage_limits; i++) {
+		const struct oci_hugepage_limit *l = &limits->hugepage_limits[i];
+		uint64_t size;
+
+		if (!parse_page_size(l->page_size, &size) || size != d->page_size || l->limit == 0)
+			continue;
+		*ret = l->limit;
+		return 0;
+	}
+	*ret = d->bytes;
+	if (d->bytes > 0)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		       "huge pages of %" PRIu64
+		       " bytes, and the container's limits say nothing of how many",
+		       d->page_size);
+}
+
+static void add_option(Grpc__Storage *s, char *option_owned)
+{
+	guest_storage_add_option(s, option_owned);
+	free(option_owned);
+}
+
+/* What the kubelet gave the directory for the pod's fsGroup, the guest's gets too. */
+static void add_owner(Grpc__Storage *s, const struct empty_dir *d)
+{
+	/* That of hugetlbfs is the kernel's, the other one the agent's. */
+	const char *group = d->kind == EMPTY_DIR_HUGEPAGES ? "gid" : "fsgid";
+
+	add_option(s, xasprintf("mode=%o", d->mode));
+	if (d->group != 0)
+		add_option(s, xasprintf("%s=%u", group, d->group));
+}
+
+static Grpc__Storage *add_ephemeral(struct guest_request *r, const char *source, const char *fstype,
+				    const char *path)
+{
+	return guest_request_add_storage(r, "ephemeral", source, fstype, path);
+}
+
+int empty_dir_make(const struct empty_dir *d, const struct oci_resources *limits,
+		   struct guest_request *r, char **ret_path, struct err *e)
+{
+	bool local = d->kind == EMPTY_DIR_DISK;
+	auto_free char *path = path_join(local ? GUEST_LOCAL_DIR : GUEST_MEMORY_DIR, d->name);
+	uint64_t bytes = d->bytes;
+	Grpc__Storage *s;
+
+	if (d->kind == EMPTY_DIR_HUGEPAGES) {
+		if (hugepages_limit(d, limits, &bytes, e) < 0)
+			return -1;
+		s = add_ephemeral(r, "nodev", "hugetlbfs", path);
+		add_option(s, xasprintf("pagesize=%" PRIu64, d->page_size));
+	} else if (local) {
+		s = guest_request_add_storage(r, "local", "local", "local", path);
+	} else {
+		s = add_ephemeral(r, "tmpfs", "tmpfs", path);
+	}
+	if (bytes > 0)
+		add_option(s, xasprintf("size=%" PRIu64, bytes));
+	add_owner(s, d);
+	*ret_path = take_ptr(path);
+	return 0;
+}

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pod's volumes, laid out on the host as a kubelet does it.
+
+One pod for all: its first container has one volume of each kind, the second some of the same.
+"""
+
+import os
+import subprocess
+import time
+
+import containerd as c
+from report import Skip, check, check_equal, check_in
+
+WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
+HOST_TO_CONTAINER, BIDIRECTIONAL = 1, 2
+UID = "0b5c-1"
+
+
+def volume(ct, plugin, name):
+    """Where the kubelet has a volume of the pod."""
+    path = f"{ct.kubelet}/pods/{UID}/volumes/kubernetes.io~{plugin}/{name}"
+    os.makedirs(path, exist_ok=True)
+    os.chmod(path, 0o777)
+    return path
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def mount(*args):
+    subprocess.run(["mount", *args], check=True)
+
+
+def umount(path):
+    subprocess.run(["umount", path], check=False)
+
+
+def project(path, number, files):
+    """As the kubelet updates what it projects: a new directory, then one rename of a link to it."""
+    os.makedirs(f"{path}/..{number}")
+    for name, text in files.items():
+        write(f"{path}/..{number}/{name}", text, 0o640)
+        if not os.path.lexists(f"{path}/{name}"):
+            os.symlink(f"..data/{name}", f"{path}/{name}")
+    os.symlink(f"..{number}", f"{path}/..data_tmp")
+    os.rename(f"{path}/..data_tmp", f"{path}/..data")
+
+
+def bind(inside, source, **more):
+    return {"container_path": inside, "host_path": source, **more}
+
+
+def open_pod(ct, handler, config="", memory_mib=8):
+    ct.kubelet = f"{ct.run}/{ct.new_id('kubelet')}"
+    before = read(ct.husk_config)
+    ct.write_husk_config(before + f'kubelet_root_dir = "{ct.kubelet}"\n' + config)
+    ct.configmap = volume(ct, "configmap", "config")
+    project(ct.configmap, 1, {"key": "one\n", "other": "kept\n"})
+    ct.disk, ct.memory = volume(ct, "empty-dir", "disk"), volume(ct, "empty-dir", "memory")
+    mount("-t", "tmpfs", "-o", f"size={memory_mib}m,mode=2777,gid=1234", "tmpfs", ct.memory)
+    ct.host = f"{ct.kubelet}/host"
+    os.makedirs(ct.host)
+    mount("-t", "tmpfs", "tmpfs", ct.host)
+    mount("--make-shared", ct.host)
+    os.makedirs(f"{ct.host}/sub")
+    write(f"{ct.host}/script", "#!/bin/sh\necho ran\n", 0o755)
+    write(f"{ct.host}/sub/file", "first\n", 0o600)
+    os.symlink("/etc/hostname", f"{ct.host}/link")
+    os.symlink("../../../../../../..", f"{ct.host}/out")
+    try:
+        ct.volumes = ct.run_pod(handler)
+        ct.one = ct.volumes.start(*WAIT, name="one", mounts=[
+            bind("/config", ct.configmap, readonly=True), bind("/disk", ct.disk), bind("/memory", ct.memory),
+            bind("/host", ct.host, propagation=HOST_TO_CONTAINER), bind("/file", f"{ct.host}/sub/file")])
+        ct.two = ct.volumes.start(*WAIT, name="two", mounts=[
+            bind("/config", ct.configmap), bind("/disk", ct.disk), bind("/memory", ct.memory, readonly=True),
+            bind("/host", ct.host, readonly=True), bind("/dev/shm", ct.memory)])
+    finally:
+        ct.write_husk_config(before)
+
+
+def close_pod(ct):
+    ct.volumes.remove()
+    umount(ct.memory)
+    umount(ct.host)
+
+
+def test_configmap_is_switched(ct):
+    check_equal(ct.volumes.sh(ct.one, "cat /config/key /config/other"), "one\nkept\n")
+    check_equal(ct.volumes.sh(ct.one, "stat -Lc %a /config/key"), "640\n")
+    watch = "echo begin; until read k </config/key && [ $k = two ]; do usleep 50000; done; echo $k; cat /config/other"
+    process = subprocess.Popen(ct.crictl_command("exec", ct.one, "sh", "-c", watch), stdout=subprocess.PIPE, text=True)
+    check_equal(process.stdout.readline(), "begin\n")
+    time.sleep(1)
+    project(ct.configmap, 2, {"key": "two\n", "other": "kept\n"})
+    switched = time.monotonic()
+    check_equal(process.stdout.readline(), "two\n")
+    took = time.monotonic() - switched
+    check_equal(process.communicate(timeout=60)[0], "kept\n")
+    check(took <= 2, f"seen after {took:.1f} s")
+
+
+def test_files_keep_what_they_are(ct):
+    check_equal(ct.volumes.sh(ct.one, "/host/script; stat -c %a /host/sub/file /host/script; readlink /host/link"),
+                "ran\n600\n755\n/etc/hostname\n")
+    name = ct.volumes.config["hostname"]
+    check_equal(ct.volumes.sh(ct.one, "cat /host/link"), f"{name}\n", "links lead to where they would in the container")
+
+
+def test_written_on_both_sides(ct):
+    ct.volumes.sh(ct.one, "echo guest >/host/from-guest; chown 7:8 /host/from-guest")
+    check_equal(read(f"{ct.host}/from-guest"), "guest\n")
+    check_equal((os.stat(f"{ct.host}/from-guest").st_uid, os.stat(f"{ct.host}/from-guest").st_gid), (7, 8))
+    write(f"{ct.host}/from-host", "host\n")
+    check_equal(ct.volumes.sh(ct.two, "cat /host/from-guest /host/from-host"), "guest\nhost\n")
+
+
+def test_single_file(ct):
+    check_equal(ct.volumes.sh(ct.one, "cat /file; echo second >/file; cat /file"), "first\nsecond\n")
+    check_equal(read(f"{ct.host}/sub/file"), "second\n")
+
+
+def test_read_only(ct):
+    for container, path in ((ct.one, "/config/new"), (ct.two, "/host/new"), (ct.two, "/memory/new")):
+        check_in("Read-only file system", ct.volumes.sh(container, f"touch {path} 2>&1 || true"))
+    check(not os.path.exists(f"{ct.host}/new"))
+
+
+def test_propagation(ct):
+    late = f"{ct.host}/late"
+    os.makedirs(late)
+    mount("-t", "tmpfs", "tmpfs", late)
+    try:
+        write(f"{late}/file", "mounted later\n")
+        c.wait_for(lambda: ct.volumes.sh(ct.one, "cat /host/late/file", check=False) == "mounted later\n", 10,
+                   "a mount of the host, where HostToContainer is asked for")
+        check_equal(ct.volumes.sh(ct.two, "ls /host/late"), "", "and not elsewhere")
+    finally:
+        # virtiofsd has open what the guest has looked at.
+        subprocess.run(["umount", "-l", late], check=False)
+    c.wait_for(lambda: ct.volumes.sh(ct.one, "ls /host/late", check=False) == "", 10, "its end")
+
+
+def test_empty_dir_on_disk(ct):
+    ct.volumes.sh(ct.one, "echo word >/disk/file")
+    check_equal(ct.volumes.sh(ct.two, "cat /disk/file"), "word\n")
+    check_equal(read(f"{ct.disk}/file"), "word\n", "on the host, where the kubelet counts it")
+
+
+def test_empty_dir_in_memory(ct):
+    ct.volumes.sh(ct.one, "echo word >/memory/file")
+    check_equal(ct.volumes.sh(ct.two, "cat /memory/file"), "word\n", "in the pod's other container")
+    check_equal(ct.volumes.sh(ct.one, "stat -c '%a %g' /memory; stat -c %g /memory/file"), "2777 1234\n1234\n")
+    check_equal(ct.volumes.sh(ct.one, "df -m /memory | tail -n 1 | awk '{print $2}'; stat -f -c %T /memory"), "8\ntmpfs\n")
+    check_in("No space left", ct.volumes.sh(ct.one, "dd if=/dev/zero of=/memory/large bs=1M count=9 2>&1; rm /memory/large"))
+    if ct.volumes.handler != "runc":
+        check_equal(os.listdir(ct.memory), [], "what is in the guest's memory")
+
+
+def test_shm_is_as_large_as_its_volume(ct):
+    check_equal(ct.volumes.sh(ct.two, "df -m /dev/shm | tail -n 1 | awk '{print $2}'; cat /dev/shm/file 2>/dev/null || true").split()[0], "8")
+    check_equal(ct.volumes.sh(ct.one, "df -m /dev/shm | tail -n 1 | awk '{print $2}'"), "64\n", "the pod's own")
+
+
+def test_no_way_out(ct):
+    """A link in a volume ends at the root of the container that follows it, also as part of a mount's place."""
+    ct.volumes.sh(ct.one, "echo x >/host/out/written-by-the-guest")
+    check(not os.path.exists("/written-by-the-guest"))
+    check_equal(ct.volumes.sh(ct.one, "cat /written-by-the-guest"), "x\n")
+    container = ct.volumes.create(*WAIT, name="through", mounts=[
+        bind("/host", ct.host), bind("/host/out/mnt", f"{ct.host}/sub")])
+    ct.crictl("start", container, check=True)
+    check_in("file", ct.volumes.sh(container, "ls /mnt"))
+    ct.crictl("rm", "-f", container, check=True)
+
+
+def test_paths_that_climb_are_refused(ct):
+    container = ct.volumes.create("true", name="climbs", mounts=[bind("/a/../../b", ct.host)])
+    done = ct.crictl("start", container)
+    if done.code == 0:
+        raise Skip("this containerd cleans the path")
+    check_in("..", done.error)
+    ct.crictl("rm", container, check=True)
+
+
+def test_huge_pages(ct):
+    if ct.volumes.handler == "runc":
+        raise Skip("the host has none set aside")
+    huge = volume(ct, "empty-dir", "huge")
+    if subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "none", huge], check=False).returncode != 0:
+        raise Skip("this host has no hugetlbfs")
+    try:
+        before = read("/proc/meminfo")
+        limits = {"resources": {"hugepage_limits": [{"page_size": "2MB", "limit": 8 << 20}]}}
+        container = ct.volumes.start(*WAIT, name="huge", mounts=[bind("/huge", huge)], linux=limits)
+        text = ct.volumes.sh(container, "grep -E 'HugePages_(Total|Free)' /proc/meminfo; grep ' /huge ' /proc/mounts")
+        check_in("HugePages_Total:       4", text)
+        check_in("hugetlbfs", text)
+        check_in("size=8", text)
+        check_equal([line for line in read("/proc/meminfo").splitlines() if "HugePages_Total" in line],
+                    [line for line in before.splitlines() if "HugePages_Total" in line], "the host's")
+        ct.crictl("rm", "-f", container, check=True)
+    finally:
+        umount(huge)
