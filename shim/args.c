@@ -17,6 +17,7 @@ static const struct shim_flag {
 	{ "socket", false, offsetof(struct shim_args, socket) },
 	{ "debug", true, offsetof(struct shim_args, debug) },
 	{ "v", true, offsetof(struct shim_args, version) },
+	{ "config", false, offsetof(struct shim_args, config) },
 	{ "version", true, offsetof(struct shim_args, version) },
 	{ "info", true, offsetof(struct shim_args, info) },
 };
@@ -51,6 +52,7 @@ int shim_args_parse(int argc, const char *const *argv, struct shim_args *ret, st
 				  .id = "",
 				  .bundle = "",
 				  .socket = "",
+				  .config = "",
 				  .action = "" };
 	int i;
 

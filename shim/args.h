@@ -18,6 +18,7 @@ struct shim_args {
 	const char *id;
 	const char *bundle; /* given to `delete` and, by ourselves, to `serve` */
 	const char *socket; /* given to `serve` by ourselves: its own socket's path */
+	const char *config; /* likewise: the configuration that the runtime options name */
 	bool debug, version, info;
 	const char *action; /* "start", "delete" or, from ourselves, "serve" */
 };

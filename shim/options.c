@@ -8,18 +8,17 @@
 #include "runc_options.pb-c.h"
 #include "runtime_options.pb-c.h"
 
-int options_load_config(const Google__Protobuf__Any *options, struct config **ret, struct err *e)
+char *options_config_path(const Google__Protobuf__Any *options)
 {
 	Runtimeoptions__V1__Options *own =
 		any_unpack(options, &runtimeoptions__v1__options__descriptor);
-	int result;
+	char *path = xstrdup(own ? own->config_path : "");
 
 	if (options && !own)
 		log_debug("runtime options of type '%s' are not for us", options->type_url);
-	result = config_load(own ? own->config_path : NULL, ret, e);
 	if (own)
 		runtimeoptions__v1__options__free_unpacked(own, NULL);
-	return result;
+	return path;
 }
 
 char *options_shim_cgroup(const Google__Protobuf__Any *options)

@@ -3,7 +3,6 @@
 #define HUSK_SHIM_OPTIONS_H
 
 #include "common/base/err.h"
-#include "config/config.h"
 #include "google/protobuf/any.pb-c.h"
 
 /*
@@ -11,9 +10,8 @@
  * or of a type that means nothing here, which is not an error (containerd-shim.md 4.16).
  */
 
-/* The configuration that the options' ConfigPath names, or else the one found without them. */
-int options_load_config(const Google__Protobuf__Any *options, struct config **ret, struct err *e)
-	must_check;
+/* The options' ConfigPath, "" if there is none. For free(). */
+char *options_config_path(const Google__Protobuf__Any *options) must_check;
 
 /* runc's shim_cgroup: the cgroup that the shim is to live in, "" if none was asked for. For free(). */
 char *options_shim_cgroup(const Google__Protobuf__Any *options) must_check;

@@ -137,6 +137,7 @@ static void make_services(struct server *s)
 	s->tasks = task_service_new(&(struct task_service_params){
 		.ns = s->args->ns,
 		.sandbox_id = s->args->id,
+		.config_path = s->args->config,
 		.publisher = s->publisher,
 	});
 	s->sandboxes = sandbox_service_new(s->tasks);

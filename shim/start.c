@@ -35,6 +35,7 @@
 struct start {
 	const struct shim_args *args;
 	char *bundle, *group, *socket;
+	char *config; /* "" or the path that the runtime options name */
 	struct bootstrap bootstrap;
 	pid_t server; /* 0: none of ours */
 };
@@ -45,6 +46,7 @@ static void start_done(struct start *s)
 	free(s->bundle);
 	free(s->group);
 	free(s->socket);
+	free(s->config);
 }
 
 static void undo_socket(void *arg)
@@ -140,6 +142,8 @@ static void exec_server(const struct start *s, int listen_fd, int ready_fd, cons
 	argv[n++] = s->bundle;
 	argv[n++] = "-socket";
 	argv[n++] = s->socket;
+	argv[n++] = "-config";
+	argv[n++] = s->config;
 	if (s->args->debug)
 		argv[n++] = "-debug";
 	argv[n++] = "serve";
@@ -220,6 +224,7 @@ static int start(struct start *s, struct undo *u, struct err *e)
 
 	if (read_input(s, e) < 0 || find_place(s, e) < 0)
 		return -1;
+	s->config = options_config_path(s->bootstrap.options);
 	listen_fd = listen_or_join(s, &joined, e);
 	if (!joined) {
 		if (listen_fd < 0)

@@ -37,12 +37,13 @@ static int start(struct task_service *s, const struct boot_request *r, struct de
 int service_boot(struct task_service *s, const struct boot_request *r, struct deadline d,
 		 struct err *e)
 {
+	auto_free char *config_path = options_config_path(r->options);
 	struct shim_record record = { .ns = s->ns, .bundle = r->bundle, .shim_pid = getpid() };
 
 	sandbox_free(take_ptr(s->sandbox)); /* an earlier one, which has ended */
 	config_free(take_ptr(s->config));
 	s->ended = s->agent_lost = false;
-	if (options_load_config(r->options, &s->config, e) < 0 ||
+	if (config_load(config_path[0] ? config_path : s->config_path, &s->config, e) < 0 ||
 	    config_apply_annotations(s->config, &r->spec->annotations, e) < 0 ||
 	    record_state_dir(r->bundle, s->config->runtime.state_dir, e) < 0 ||
 	    start(s, r, d, e) < 0)

@@ -46,6 +46,7 @@ struct task_service {
 	struct publisher *publisher;
 	struct container *containers;
 
+	char *config_path;       /* "" or what `start` was told, which not every Create repeats */
 	struct config *config;   /* of the first Create */
 	struct sandbox *sandbox; /* NULL: none yet, or forgotten */
 	pid_t vmm_pid;           /* kept after its end */

@@ -27,7 +27,7 @@ static const struct rpc_method methods[] = {
 	{ "CloseIO", on_close_io, PROCESS_ANY },
 	{ "Update", on_update, PROCESS_ANY & ~PROCESS_STOPPED },
 	{ "Wait", on_wait, PROCESS_ANY | RPC_ENDS_WITH_PEER },
-	{ "Stats", on_stats, PROCESS_ANY },
+	{ "Stats", on_stats, PROCESS_ANY | PROCESS_CREATING },
 	{ "Connect", on_connect, 0 },
 	{ "Shutdown", on_shutdown, 0 },
 };
@@ -60,6 +60,7 @@ struct task_service *task_service_new(const struct task_service_params *p)
 
 	s->ns = xstrdup(p->ns);
 	s->sandbox_id = xstrdup(p->sandbox_id);
+	s->config_path = xstrdup(p->config_path ? p->config_path : "");
 	s->publisher = p->publisher;
 	s->sandbox_changed = COND_INIT;
 	s->shutdown_wanted = COND_INIT;
@@ -124,5 +125,6 @@ void task_service_free(struct task_service *s)
 	config_free(s->config);
 	free(s->ns);
 	free(s->sandbox_id);
+	free(s->config_path);
 	free(s);
 }

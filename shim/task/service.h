@@ -17,6 +17,7 @@ struct task_service;
 struct task_service_params {
 	const char *ns;              /* containerd's namespace */
 	const char *sandbox_id;      /* the group's id: that of the first container */
+	const char *config_path;     /* of the runtime options; NULL or "": none */
 	struct publisher *publisher; /* borrowed, outlives the service */
 };
 

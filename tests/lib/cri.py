@@ -8,6 +8,7 @@ Debian's bridge plugin with a bridge, a subnet and a state of its own.
 import glob
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -81,7 +82,7 @@ class Cri(c.Containerd):
         self.is_v1 = " 1." in subprocess.run([f"{binaries}/containerd", "--version"], check=True,
                                              stdout=subprocess.PIPE, text=True).stdout
         self.bridge = f"husk{os.getpid() % 100000}"
-        self.cgroup = f"/husktest{os.getpid()}"
+        self.cgroup = f"/husktest{os.getpid()}-0"  # see census.of_other_runs()
         # Tests beside this one have bridges too.
         self.subnet = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
         super().__init__(name, binaries, prefix, image, config)
@@ -95,7 +96,11 @@ class Cri(c.Containerd):
         plugin = "io.containerd.grpc.v1.cri" if self.is_v1 else "io.containerd.cri.v1.runtime"
         handlers = [("husk", c.RUNTIME, ""), ("runc", "io.containerd.runc.v2", "")]
         if not self.is_v1:
-            handlers.append(("husk-shim", c.RUNTIME, 'sandboxer = "shim"'))
+            # Told where its configuration is by its options, as the other is by the environment.
+            path = f"{self.run}/husk-shim.toml"
+            shutil.copy(self.husk_config, path)
+            options = f'[plugins."{plugin}".containerd.runtimes.husk-shim.options]\n  ConfigPath = "{path}"'
+            handlers.append(("husk-shim", c.RUNTIME, f'sandboxer = "shim"\n  {options}'))
         text = "".join(HANDLER.format(plugin=plugin, name=name, type=kind, more=more,
                                       without_devices="false" if name == "runc" else "true")
                        for name, kind, more in handlers)
