@@ -37,7 +37,10 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 
-/* Until the VM is gone, for whatever reason; *why says what is known of it. */
+/*
+ * Until the VM is gone, for whatever reason; *why says what is known of it. ERR_CANCELLED there means
+ * that sandbox_stop() ended it.
+ */
 int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
 	must_check;
 bool sandbox_alive(const struct sandbox *s);

@@ -39,7 +39,7 @@ void sandbox_stop(struct sandbox *s)
 	}
 	s->phase = SANDBOX_STOPPING;
 	ask_guest_to_end(s);
-	err_set(&why, ERR_UNAVAILABLE, "the sandbox was stopped");
+	err_set(&why, ERR_CANCELLED, "the sandbox was stopped");
 	sandbox_set_dead(s, &why);
 	undo_run(&s->teardown);
 	s->phase = SANDBOX_STOPPED;

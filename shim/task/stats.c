@@ -56,9 +56,10 @@ int on_stats(const struct rpc_call *call, const void *request, void *response, s
 
 	(void)request;
 	/* Not found: the one answer that containerd does not log as a failure. */
-	if (c->is_sandbox)
-		return err_set(e, ERR_NOT_FOUND,
-			       "stats of '%s': a pod's sandbox has none of its own", c->id);
+	if (c->is_sandbox || p->state == PROCESS_CREATING)
+		return err_set(e, ERR_NOT_FOUND, "stats of '%s': %s", c->id,
+			       c->is_sandbox ? "a pod's sandbox has none of its own"
+					     : "it is being created");
 	if (service_agent(c->service, &agent, &why) < 0 || stats_refresh(c, agent, d, &why) < 0) {
 		if (!c->stats) {
 			*e = why;

@@ -100,6 +100,23 @@ void process_finish(struct process *p, uint32_t status, struct timespec at)
 		service_end_sandbox(s);
 }
 
+/*
+ * Most likely the VM has died, and then why is known in a moment: it comes before the exits. Without
+ * its agent a VM that lives is of no use, and what ran in it will not be heard of again.
+ */
+static void agent_is_lost(struct task_service *s, const struct err *lost)
+{
+	struct err why = ERR_INIT, e = ERR_INIT;
+
+	if (!s->sandbox || s->ended ||
+	    sandbox_wait_dead(s->sandbox, deadline_in_ms(DEATH_MS), &why, &e) == 0 ||
+	    e.code != ERR_TIMEOUT || s->ending)
+		return;
+	log_error("sandbox %s has lost its agent: %s", s->sandbox_id, lost->text);
+	s->sandbox_end = *lost;
+	service_end_sandbox(s);
+}
+
 static void wait_for_exit(void *arg)
 {
 	auto_process struct process *p = arg;
@@ -114,13 +131,12 @@ static void wait_for_exit(void *arg)
 		if (e.code == ERR_CANCELLED)
 			return;
 		at = process_now();
-		/* Without its agent a VM is of no use, and what ran in it will not be heard of again. */
 		status = e.code == ERR_UNAVAILABLE ? (int)EXIT_STATUS_KILLED
 						   : (int)EXIT_STATUS_UNKNOWN;
 		log_warn("wait for process '%s' of %s: %s", p->exec_id, c->id, e.text);
-		process_finish(p, (uint32_t)status, at);
 		if (e.code == ERR_UNAVAILABLE)
-			service_end_sandbox(c->service);
+			agent_is_lost(c->service, &e);
+		process_finish(p, (uint32_t)status, at);
 		return;
 	}
 	at = process_now();
@@ -214,7 +230,7 @@ static void watch_death(void *arg)
 
 	if (sandbox_wait_dead(s->sandbox, DEADLINE_NEVER, &why, &e) < 0)
 		return;
-	if (!s->ending && !s->ended) {
+	if (why.code != ERR_CANCELLED) {
 		log_error("sandbox %s died: %s", s->sandbox_id, why.text);
 		s->sandbox_end = why;
 	}

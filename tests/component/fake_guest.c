@@ -27,7 +27,7 @@ struct fake_process {
 
 struct sandbox {
 	char *dir;
-	bool stopped;
+	bool stopped, ended_by_stop;
 };
 struct sandbox_container {
 	char id[80];
@@ -153,6 +153,7 @@ void sandbox_stop(struct sandbox *s)
 	if (s->stopped)
 		return;
 	s->stopped = true;
+	s->ended_by_stop = fake.alive;
 	note("stop", "", "");
 	fake_die();
 	fake.held--;
@@ -173,11 +174,10 @@ void sandbox_free(struct sandbox *s)
 
 int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
 {
-	(void)s;
 	while (fake.alive)
 		if (cond_wait(&changed, d, e) < 0)
 			return -1;
-	err_set(why, ERR_UNAVAILABLE, "killed by the test");
+	err_set(why, s->ended_by_stop ? ERR_CANCELLED : ERR_UNAVAILABLE, "killed by the test");
 	return 0;
 }
 

@@ -7,11 +7,13 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
+import urllib.request
 
 import containerd as c
-from report import Skip, check, check_equal, check_in
+from report import Failure, Skip, check, check_equal, check_in
 
 CONTAINER_PID = {"namespace_options": {"pid": 1}}
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
@@ -329,3 +331,96 @@ def test_out_of_memory(ct):
     check_equal((status["exitCode"], status["reason"]), (137, "OOMKilled"))
     check_equal(ct.pod.sh(ct.main, "echo lives"), "lives\n")
     ct.crictl("rm", container, check=True)
+
+
+def vmm_of(pod):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().decode(errors="replace")
+        except OSError:
+            continue
+        if os.path.basename(words.split("\0")[0]).startswith("qemu") and pod.id in words:
+            return int(pid)
+    raise Failure(f"pod {pod.id} has no VMM")
+
+
+def no_runc(ct):
+    if ct.pod.handler == "runc":
+        raise Skip("there is no machine")
+
+
+def ended_pod_is_removed(pod):
+    """Quickly, and with nothing that a person has to do."""
+    start = time.monotonic()
+    pod.remove()
+    check(time.monotonic() - start < 20, f"{time.monotonic() - start:.1f} s")
+
+
+def test_vmm_killed(ct):
+    no_runc(ct)
+    pod = ct.run_pod(ct.pod.handler)
+    first = pod.start(*WAIT, name="first")
+    second = pod.start("sh", "-c", "exit 0", name="done")
+    pod.wait_exited(second)
+    third = pod.create(*WAIT, name="created")
+    os.kill(vmm_of(pod), signal.SIGKILL)
+    status = pod.wait_exited(first, 20)
+    check_equal((status["exitCode"], status["reason"]), (137, "Error"))
+    check_equal(pod.status(second)["exitCode"], 0, "what ended before it")
+    c.wait_for(lambda: pod.state() == "SANDBOX_NOTREADY", 20, "the pod is not ready")
+    check_in(f"sandbox {pod.id} died", ct.log_tail(2000))
+    check_in("killed by signal 9 (host OOM?)", ct.log_tail(2000))
+    done = ct.crictl("start", third)
+    check(done.code != 0, "a container started in a dead pod")
+    check(ct.crictl("exec", "-s", first, "true").code != 0, "an exec in a dead pod")
+    ended_pod_is_removed(pod)
+
+
+def test_host_out_of_memory(ct):
+    """The limit of the pod's cgroup on the host, which a guest's own limit should come before."""
+    no_runc(ct)
+    pod = ct.run_pod(ct.pod.handler)
+    container = pod.start(*WAIT)
+    paths = [p for p in (f"/sys/fs/cgroup/memory{ct.cgroup}/{pod.id}/memory.limit_in_bytes",
+                         f"/sys/fs/cgroup{ct.cgroup}/{pod.id}/memory.max") if os.path.exists(p)]
+    check(paths, "no memory cgroup of the pod")
+    with open(paths[0].replace("limit_in", "usage_in").replace(".max", ".current")) as file:
+        used = int(file.read())
+    with open(paths[0], "w") as file:
+        file.write(str(used + (16 << 20)))
+    ct.crictl("exec", "-s", container, "dd", "if=/dev/zero", "of=/dev/shm/x", "bs=1M", "count=60")
+    status = pod.wait_exited(container, 60)
+    check_equal((status["exitCode"], status["reason"]), (137, "OOMKilled"))
+    check_in("for want of memory", ct.log_tail(2000))
+    ended_pod_is_removed(pod)
+
+
+def test_two_pods_reach_each_other(ct):
+    other = ct.run_pod(ct.pod.handler)
+    container = other.start("sh", "-c", "nc -l -p 7001 -e echo from the other; sleep 1000")
+    address = json.loads(ct.crictl("inspectp", other.id, check=True).text)["status"]["network"]["ip"]
+    check_in("1 packets received", ct.pod.sh(ct.main, f"ping -c 1 -w 20 {address}"))
+    check_in("from the other", ct.pod.sh(ct.main, f"nc -w 10 {address} 7001 </dev/null"))
+    check(ct.pod.sh(ct.main, "hostname") != other.sh(container, "hostname"))
+    other.remove()
+
+
+def test_port_forward(ct):
+    """To a server that is bound to the pod's own localhost."""
+    container = ct.pod.start("sh", "-c", "mkdir /www; echo forwarded >/www/index.html; exec httpd -f -p 127.0.0.1:7002 -h /www", name="forward")
+    # crictl ends with the first connection that nobody takes. 0x1B5A is 7002.
+    c.wait_for(lambda: ":1B5A" in ct.pod.sh(ct.main, "cat /proc/net/tcp"), 20, "the server listens")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(ct.crictl_command("port-forward", ct.pod.id, f"{port}:7002"), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    try:
+        check_in(str(port), process.stdout.readline())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30) as answer:
+            check_equal(answer.read(), b"forwarded\n")
+    finally:
+        process.kill()
+        process.communicate()
+        ct.crictl("rm", "-f", container)
