@@ -113,6 +113,14 @@ static bool has_endpoint(const struct network *n, const struct net_link *link)
 	return false;
 }
 
+static bool has_new_link(const struct network *n)
+{
+	for (size_t i = 0; i < n->scan.n_links; i++)
+		if (!has_endpoint(n, &n->scan.link[i]))
+			return true;
+	return false;
+}
+
 static int make_in_netns(void *arg, struct err *e)
 {
 	struct network *n = arg;
@@ -152,7 +160,7 @@ static int make_endpoints(struct network *n, struct err *e)
 
 	if (netns_run(n->netns_fd, scan_in_netns, n, e) < 0)
 		return err_wrap(e, "scan the network namespace");
-	if (n->scan.n_links == had)
+	if (!has_new_link(n))
 		return 0;
 	if (write_record(n, e) < 0)
 		return -1;
