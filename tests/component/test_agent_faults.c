@@ -173,6 +173,7 @@ struct operation {
 	const char *name;
 	int (*call)(struct agent_run *run);
 	int (*take_back)(struct agent_run *run);
+	bool in_library; /* its calls are libnl's: only a static agent has them wrapped */
 };
 
 /* Returns whether there were as many calls as `n`. */
@@ -212,7 +213,7 @@ static void fail_each(struct agent_run *run, const struct operation *o)
 	before = settled(run);
 	while (n <= N_MAX && fail_one(run, o, n, before) && agent_failures == failures_before)
 		n++;
-	CHECK(run, n > 1 && n <= N_MAX);
+	CHECK(run, (n > 1 || o->in_library) && n <= N_MAX);
 	print_message("%s: %ld calls failed in turn\n", o->name, n - 1);
 }
 
@@ -290,9 +291,10 @@ static int remove_it(struct agent_run *run)
 
 static void create_container(struct agent_run *run)
 {
-	static const struct operation pipes = { "CreateContainer", create_with_pipes, remove_it };
+	static const struct operation pipes = { "CreateContainer", create_with_pipes, remove_it,
+						false };
 	static const struct operation terminal = { "CreateContainer with a terminal",
-						   create_with_terminal, remove_it };
+						   create_with_terminal, remove_it, false };
 
 	fail_each(run, &pipes);
 	fail_each(run, &terminal);
@@ -301,7 +303,7 @@ static void create_container(struct agent_run *run)
 static void start_container(struct agent_run *run)
 {
 	static const struct operation start = { "CreateContainer and StartContainer", start_it,
-						remove_it };
+						remove_it, false };
 
 	fail_each(run, &start);
 }
@@ -336,9 +338,9 @@ static int fetch(struct agent_run *run)
 
 static void exec_process(struct agent_run *run)
 {
-	static const struct operation pipes = { "ExecProcess", exec_pipes, fetch };
+	static const struct operation pipes = { "ExecProcess", exec_pipes, fetch, false };
 	static const struct operation terminal = { "ExecProcess with a terminal", exec_terminal,
-						   fetch };
+						   fetch, false };
 
 	CHECK(run, agent_run_script(run, "c0", "sleep 1000") == 0);
 	fail_each(run, &pipes);
@@ -439,12 +441,12 @@ static int copy_a_file(struct agent_run *run)
 static void calls_without_a_trace(struct agent_run *run)
 {
 	static const struct operation operations[] = {
-		{ "UpdateInterface", change_interface, NULL },
-		{ "ListInterfaces", ask_interfaces, NULL },
-		{ "UpdateRoutes", change_routes, NULL },
-		{ "GetVolumeStats", ask_volume, NULL },
-		{ "GetMetrics", ask_metrics, NULL },
-		{ "CopyFile", copy_a_file, unlink_copy },
+		{ "UpdateInterface", change_interface, NULL, false },
+		{ "ListInterfaces", ask_interfaces, NULL, true },
+		{ "UpdateRoutes", change_routes, NULL, true },
+		{ "GetVolumeStats", ask_volume, NULL, false },
+		{ "GetMetrics", ask_metrics, NULL, false },
+		{ "CopyFile", copy_a_file, unlink_copy, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(operations); i++)
@@ -475,7 +477,8 @@ static long sandbox_n; /* the next to fail; 0: all have */
 /* An agent has one sandbox: where a failure does not matter to it, the next agent goes on. */
 static void one_sandbox(struct agent_run *run)
 {
-	static const struct operation create = { "CreateSandbox", agent_create_sandbox, NULL };
+	static const struct operation create = { "CreateSandbox", agent_create_sandbox, NULL,
+						 false };
 	auto_free char *before = settled(run);
 
 	for (; sandbox_n > 0 && sandbox_n <= N_MAX; sandbox_n++) {
