@@ -99,6 +99,8 @@ int agent_update_routes(struct agent *a, Types__Route **route, size_t n, struct 
 			struct err *e) must_check;
 int agent_add_neighbors(struct agent *a, Types__ARPNeighbor **neighbor, size_t n, struct deadline d,
 			struct err *e) must_check;
+int agent_copy_file(struct agent *a, const Grpc__CopyFileRequest *req, struct deadline d,
+		    struct err *e) must_check;
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e) must_check;
 
 /* A connection to a port of the guest's localhost. */

@@ -51,6 +51,12 @@ int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e)
 	return agent_call(a, "DestroySandbox", &req, NULL, d, e);
 }
 
+int agent_copy_file(struct agent *a, const Grpc__CopyFileRequest *req, struct deadline d,
+		    struct err *e)
+{
+	return agent_call(a, "CopyFile", req, NULL, d, e);
+}
+
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e)
 {
 	Grpc__SetGuestDateTimeRequest req;

@@ -31,6 +31,11 @@ static void undo_share(void *arg)
 	share_done(arg);
 }
 
+static void undo_copies(void *arg)
+{
+	volume_copies_done(arg);
+}
+
 static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *e)
 {
 	auto_free char *run_dir = NULL;
@@ -42,8 +47,10 @@ static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *
 	if (mkdir(run_dir, 0700) < 0)
 		return err_sys(e, errno, "create '%s'", run_dir);
 	*ret_run_dir = take_ptr(run_dir);
-	if (strcmp(s->config->hypervisor.shared_fs, "none") == 0)
+	if (strcmp(s->config->hypervisor.shared_fs, "none") == 0) {
+		undo_push(&s->teardown, "copies", undo_copies, &s->copies);
 		return 0;
+	}
 	undo_push(&s->teardown, "share", undo_share, &s->share);
 	return share_start(&s->share, s->dir.path, &s->teardown, e);
 }
@@ -333,6 +340,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	s->config = p->config;
 	keep_sysctls(s, p->spec);
 	s->dir = DIRECTORY_NONE;
+	s->copies = VOLUME_COPIES_INIT;
 	s->changed = COND_INIT;
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);

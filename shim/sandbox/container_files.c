@@ -65,6 +65,18 @@ int container_files_rootfs(struct sandbox *s, const struct container_params *p, 
 	return share_rootfs(s, p, u, f, e);
 }
 
+struct sending {
+	struct sandbox *s;
+	struct deadline d;
+};
+
+static int send_file(void *arg, const Grpc__CopyFileRequest *req, struct err *e)
+{
+	const struct sending *to = arg;
+
+	return agent_copy_file(to->s->agent, req, sandbox_request_deadline(to->s, to->d), e);
+}
+
 int container_files_volumes(struct sandbox *s, const struct container_params *p, struct deadline d,
 			    struct undo *u, struct container_files *f, struct err *e)
 {
@@ -74,8 +86,13 @@ int container_files_volumes(struct sandbox *s, const struct container_params *p,
 		.u = u,
 		.r = &f->request,
 	};
+	struct sending sending = { .s = s, .d = d };
+	const struct volume_copier copy = { .send = send_file, .arg = &sending };
 	const struct volumes_params params = {
 		.share = &s->share,
+		.copies = &s->copies,
+		.copy = &copy,
+		.d = d,
 		.container = p->id,
 		.spec = p->spec,
 		.no_disks = s->config->hypervisor.disable_block_device_use,

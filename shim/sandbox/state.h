@@ -9,6 +9,7 @@
 #include "shim/sandbox/sandbox.h"
 #include "shim/storage/disks.h"
 #include "shim/storage/share.h"
+#include "shim/storage/volume_copy.h"
 
 /* What the files of this directory share; for the others there is sandbox.h. */
 
@@ -30,8 +31,9 @@ struct sandbox {
 
 	struct undo teardown; /* everything below; run by sandbox_stop() or a start that fails */
 	struct directory dir;
-	struct share share;      /* mounts NULL where shared_fs is "none" */
-	struct network *network; /* owned by teardown */
+	struct share share;          /* mounts NULL where shared_fs is "none" */
+	struct volume_copies copies; /* then */
+	struct network *network;     /* owned by teardown */
 	struct hv *hv;
 	struct disks disks; /* plugged into it */
 	struct agent *agent;

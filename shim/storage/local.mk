@@ -21,4 +21,5 @@ libshimstorage_a_SOURCES = \
 	shim/storage/rootfs_plan.c shim/storage/rootfs_plan.h \
 	shim/storage/share.c shim/storage/share.h \
 	shim/storage/volume.c shim/storage/volume.h \
+	shim/storage/volume_copy.c shim/storage/volume_copy.h \
 	shim/storage/volume_disk.c shim/storage/volume_disk.h

@@ -163,6 +163,9 @@ static int bring_bind(const struct volumes_params *p, const struct oci_mount *m,
 			 m->source, m->destination);
 	if (v->kind != VOLUME_SHARED)
 		return 0;
+	if (!p->share->mounts)
+		return volume_copy(p->copies, p->copy, m->source, is_read_only(m), p->d,
+				   &v->guest_path, e);
 	return share_one(p->share, p->container, m, S_ISDIR(v->st.st_mode), u, &v->guest_path, e);
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/oci/spec.h"
 #include "shim/storage/share.h"
+#include "shim/storage/volume_copy.h"
 #include "shim/storage/volume_disk.h"
 
 /*
@@ -15,7 +16,7 @@
 enum volume_kind {
 	VOLUME_GUEST,   /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
 	VOLUME_SHM,     /* /dev/shm: the sandbox's, which its containers share */
-	VOLUME_SHARED,  /* a file or directory of the host, brought in through the share */
+	VOLUME_SHARED,  /* a file or directory of the host: through the share, or a copy */
 	VOLUME_MOUNTED, /* what the guest mounts first: a direct volume on a disk, an emptyDir */
 	VOLUME_DEVICE,  /* a block device, which becomes one of the container's */
 	VOLUME_SKIPPED  /* a socket or device of the host, which nothing can carry */
@@ -39,7 +40,10 @@ int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_ki
 		   struct err *e) must_check;
 
 struct volumes_params {
-	struct share *share;
+	struct share *share;              /* .mounts NULL: there is none, files are copied */
+	struct volume_copies *copies;     /* of the sandbox */
+	const struct volume_copier *copy; /* to the agent */
+	struct deadline d;
 	const char *container;
 	const struct oci_spec *spec;
 	bool no_disks;                         /* disable_block_device_use */

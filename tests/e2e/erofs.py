@@ -276,6 +276,45 @@ def test_blockfile(ct):
     check_equal(lines[-1], "x")
 
 
+def bind(source, inside, *options):
+    return "--mount", f"type=bind,src={source},dst={inside},options={':'.join(('rbind',) + options)}"
+
+
+def test_blockfile_without_a_shared_file_system(ct):
+    """Volumes are copied into the guest; an emptyDir is made there."""
+    kubelet = f"{ct.run}/kubelet"
+    volume, empty = f"{kubelet}/config", f"{kubelet}/pods/u/volumes/kubernetes.io~empty-dir/empty"
+    os.makedirs(f"{volume}/..1")
+    os.makedirs(empty)
+    os.chmod(empty, 0o770)
+    for name, mode, text in (("..1/key", 0o640, "value\n"), ("script", 0o755, "#!/bin/sh\necho ran\n")):
+        with open(f"{volume}/{name}", "w") as file:
+            file.write(text)
+        os.chmod(f"{volume}/{name}", mode)
+    os.chown(f"{volume}/..1/key", 7, 8)
+    os.symlink("..1", f"{volume}/..data")
+    os.symlink("..data/key", f"{volume}/key")
+    os.symlink("../../../../../../../../etc/passwd", f"{volume}/out")
+    with open(ct.husk_config) as file:
+        before = file.read()
+    ct.write_husk_config(f'[hypervisor.qemu]\nshared_fs = "none"\n{before}kubelet_root_dir = "{kubelet}"\n')
+    try:
+        done = ct.run_image(2, "cat /v/key; stat -c '%a %u %g' /v/..data/key; /v/script; cmp /v/out /etc/passwd && echo own;"
+                               "touch /v/new 2>&1; cat /file; echo x >/e/file; stat -c %a /e; grep -c virtiofs /proc/mounts",
+                            snapshotter="blockfile",
+                            options=(*bind(volume, "/v", "ro"), *bind(f"{volume}/script", "/file"), *bind(empty, "/e")))
+        check_equal(done.text.splitlines(), ["value", "640 7 8", "ran", "own", "touch: /v/new: Read-only file system",
+                                             "#!/bin/sh", "echo ran", "770", "0"], done.error)
+        check_equal(os.listdir(empty), [])
+        with open(f"{volume}/large", "wb") as file:
+            file.truncate((32 << 20) + 1)
+        done = ct.run_image(2, "true", snapshotter="blockfile", options=bind(volume, "/v"))
+        check(done.code != 0)
+        check_in(f"copy '{volume}' into the guest: large: more than 32 MiB", done.error)
+    finally:
+        ct.write_husk_config(before)
+
+
 def test_containerd_mounts_nothing(ct):
     check_equal([path for path in ct.mounts() if "mount-manager" in path or "/rootfs" in path], [])
 

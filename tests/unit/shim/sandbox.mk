@@ -17,6 +17,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
 	tests/unit/shim/test_storage \
+	tests/unit/shim/test_volume_copy \
 	tests/unit/shim/test_volume_disk
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
@@ -54,6 +55,9 @@ tests_unit_shim_test_network_LDADD = libshimnet.a libshimagent.a libnetlink.a $(
 tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_rootfs_guest_LDADD = libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_volume_copy_SOURCES = tests/unit/shim/test_volume_copy.c
+tests_unit_shim_test_volume_copy_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_volume_disk_SOURCES = tests/unit/shim/test_volume_disk.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
