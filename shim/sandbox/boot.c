@@ -112,6 +112,7 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 	network_handed_over(s->network);
 	s->vmm_pid = hv_pid(s->hv);
 	s->disks.hv = s->hv;
+	s->disks.direct = s->config->hypervisor.block_device_cache_direct;
 	undo_push(&s->teardown, "VM", undo_hv, s);
 	sandbox_watch(s);
 	return 0;

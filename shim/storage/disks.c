@@ -2,7 +2,9 @@
 /* Disks that come and go with containers; see disks.h. */
 #include "shim/storage/disks.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/async/fiber.h"
 #include "common/base/log.h"
@@ -26,15 +28,31 @@ static void undo_plug(void *arg)
 	free(p);
 }
 
+/* Whole files alone: what is put together goes through the page cache. */
+static bool make_direct(const struct hv_disk *disk)
+{
+	const struct hv_extent *x = disk->extents;
+	int flags = fcntl(x->fd, F_GETFL);
+
+	if (disk->n_extents != 1 || x->offset != 0 || x->length != 0)
+		return false;
+	if (flags >= 0 && fcntl(x->fd, F_SETFL, flags | O_DIRECT) == 0)
+		return true;
+	log_info("'%s' is read and written through the page cache: %s", x->name, strerror(errno));
+	return false;
+}
+
 int disks_plug(struct disks *t, const struct hv_disk *disk, struct deadline d, struct undo *u,
 	       const struct hv_device **ret, struct err *e)
 {
+	struct hv_disk wanted = *disk;
 	struct hv_device *device;
 	struct plugged *p;
 
 	if (!t->hv)
 		return err_set(e, ERR_UNAVAILABLE, "the VM is gone");
-	if (hv_plug_disk(t->hv, disk, d, &device, e) < 0)
+	wanted.direct = t->direct && make_direct(disk);
+	if (hv_plug_disk(t->hv, &wanted, d, &device, e) < 0)
 		return -1;
 	p = xnew(struct plugged);
 	p->disks = t;

@@ -9,8 +9,8 @@
  * The root file system of a container, mounted on the host at `target` (an empty directory of ours):
  * containerd's mounts in their order, or, where it gave none, the directory `root_path`.
  *
- * Lists that only make sense inside a guest (EROFS layers, templates, verity) are ERR_UNSUPPORTED;
- * a block device is mounted here, which the log says at info.
+ * Lists that only make sense inside a guest (EROFS layers, templates, verity) are ERR_UNSUPPORTED: see
+ * rootfs_guest.h. A block device is mounted here, which the log says at info.
  */
 int rootfs_mount(const struct rootfs_mount *mounts, size_t n, const char *root_path,
 		 const char *target, struct undo *u, struct err *e) must_check;
