@@ -534,6 +534,14 @@ def test_machine_is_removed(ct):
     ct.close_vm()
 
 
+def run_tests(report, module, ct, label):
+    """Those that open and close the machine are run whatever ONLY says."""
+    for test in [function for name, function in module.items() if name.startswith("test_")]:
+        only, report.only = report.only, "" if "machine" in test.__name__ else report.only
+        report.run(test, ct, label=label)
+        report.only = only
+
+
 def run(report, entry, options):
     """All of it with one containerd."""
     name, binaries = entry.split("=", 1)
@@ -546,11 +554,7 @@ def run(report, entry, options):
         check_equal(census.leftovers(before), [])
 
     try:
-        tests = [f for n, f in globals().items() if n.startswith("test_")]
-        for test in tests:
-            only, report.only = report.only, "" if "machine" in test.__name__ else report.only
-            report.run(test, ct, label=label)
-            report.only = only
+        run_tests(report, globals(), ct, label)
     finally:
         ct.close()
     report.run(test_nothing_is_left, before, label=label)

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fault tests with real parts: see kills.py and boots.py. Options as of tests/e2e/run.py."""
+"""Fault tests with real parts: see kills.py, boots.py and blocks.py. Options as of tests/e2e/run.py."""
 
 import argparse
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
+import blocks  # noqa: E402
 import boots  # noqa: E402
 import containerd as c  # noqa: E402
 import kills  # noqa: E402
@@ -31,6 +33,8 @@ def main():
             report.run_all(vars(module), ct, label=f"containerd {name}")
     finally:
         ct.close()
+    if options.erofs_utils:
+        blocks.run(report, options.containerd[-1], options)
     report.finish()
 
 
