@@ -30,7 +30,7 @@ static const struct json_field fields[] = {
 	  .flags = JSON_REQUIRED | JSON_NONEMPTY },
 	{ "options", JSON_STRINGS, offsetof(struct info, options), .flags = 0 },
 	{ "metadata", JSON_STRING_MAP, offsetof(struct info, metadata), .flags = 0 },
-	{ NULL },
+	{ .key = NULL },
 };
 
 /* RFC 4648, the alphabet for file names, with padding. */

@@ -30,7 +30,7 @@ static const struct json_field fields[] = {
 	  .flags = JSON_REQUIRED | JSON_NONEMPTY },
 	{ "hashoffset", JSON_U64, offsetof(struct metadata, hash_offset), .flags = JSON_REQUIRED },
 	{ "salt", JSON_STRING, offsetof(struct metadata, salt), .flags = 0 },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int copy_hex(const char *name, const char *text, char *out, size_t digits_max, struct err *e)
