@@ -109,6 +109,11 @@ class Cri(c.Containerd):
         return (CONFIG_1 if self.is_v1 else CONFIG_2).format(
             run=self.run, address=self.address, pause=PAUSE, cni=CNI_PLUGINS, handlers=text)
 
+    def write_husk_config(self, text):
+        super().write_husk_config(text)
+        if os.path.exists(f"{self.run}/husk-shim.toml"):
+            shutil.copy(self.husk_config, f"{self.run}/husk-shim.toml")
+
     def write_network(self):
         os.makedirs(f"{self.run}/net.d")
         bridge = {"type": "bridge", "bridge": self.bridge, "isGateway": True, "ipMasq": False,
