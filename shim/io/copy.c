@@ -93,17 +93,18 @@ static void copy_output(void *arg)
 		uint64_t number = o->asked++;
 		int result = agent_read_stream(p->agent, o->which, p->id, p->exec_id, OUTPUT_CHUNK,
 					       staging.writer, &got, &e);
-		auto_free uint8_t *data = got.data;
+		bool over = result < 0 || got.piped + got.len == 0;
+		bool mine = wait_turn(o, number);
 
-		if (!wait_turn(o, number))
-			return;
-		if (result < 0)
+		if (mine && result < 0)
 			log_debug("output of '%s' ends: %s", p->id, e.text);
-		if (result < 0 || got.piped + got.len == 0) {
+		if (mine && over)
 			end_output(o);
+		else if (mine)
+			write_out(o, &staging, &got);
+		free(got.data);
+		if (!mine || over)
 			return;
-		}
-		write_out(o, &staging, &got);
 		o->turn++;
 		cond_wake_all(&o->turn_changed);
 	}

@@ -137,11 +137,14 @@ static int copy_one(struct copying *c, int parent, const char *name, const char 
 static int copy_entries(struct copying *c, DIR *dir, const char *guest, unsigned depth,
 			struct err *e)
 {
-	const struct dirent *entry;
-
-	while (errno = 0, (entry = readdir(dir))) {
+	for (;;) {
 		auto_free char *inside = NULL;
+		const struct dirent *entry;
 
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return errno ? err_sys(e, errno, "read the directory") : 0;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		if (!utf8_valid(entry->d_name, strlen(entry->d_name)))
@@ -150,7 +153,6 @@ static int copy_entries(struct copying *c, DIR *dir, const char *guest, unsigned
 		if (copy_one(c, dirfd(dir), entry->d_name, inside, depth, e) < 0)
 			return err_wrap(e, "%s", entry->d_name);
 	}
-	return errno ? err_sys(e, errno, "read the directory") : 0;
 }
 
 /*
