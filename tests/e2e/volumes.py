@@ -96,7 +96,8 @@ def close_pod(ct):
 def test_configmap_is_switched(ct):
     check_equal(ct.volumes.sh(ct.one, "cat /config/key /config/other"), "one\nkept\n")
     check_equal(ct.volumes.sh(ct.one, "stat -Lc %a /config/key"), "640\n")
-    watch = "echo begin; until read k </config/key && [ $k = two ]; do usleep 50000; done; echo $k; cat /config/other"
+    watch = ("echo begin; for i in $(seq 200); do read k </config/key; [ $k = two ] && break; usleep 50000; done; echo $k;"
+             "cat /config/other")
     process = subprocess.Popen(ct.crictl_command("exec", ct.one, "sh", "-c", watch), stdout=subprocess.PIPE, text=True)
     check_equal(process.stdout.readline(), "begin\n")
     time.sleep(1)
