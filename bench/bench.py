@@ -12,17 +12,18 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..", "tests", "fault"),
-                os.path.join(HERE, "..", "tests", "guest")]
+                os.path.join(HERE, "..", "tests", "guest"), os.path.join(HERE, "..", "tests", "e2e")]
 
 import calls  # noqa: E402
 import cold_start  # noqa: E402
 import containerd as c  # noqa: E402
 import disks  # noqa: E402
+import layers  # noqa: E402
 import memory  # noqa: E402
 import streams  # noqa: E402
 from figures import Table  # noqa: E402
 
-SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "stdout", "vsock")
+SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "layers", "stdout", "vsock")
 
 
 def settings(transport, vmm=""):
@@ -57,6 +58,8 @@ def measure(ct, table, options):
         calls.measure_kills(ct, table, options.kills)
     if "disks" in want:
         disks.measure(os.path.dirname(os.path.abspath(options.programs)), options.cycles)
+    if "layers" in want and options.erofs_utils:
+        layers.measure(options, settings("serial"))
     if "stdout" in want:
         measure_streams(ct, table, options, streams.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:
@@ -81,6 +84,9 @@ def main():
     parser.add_argument("--programs", required=True, help="directory of shim_bench and guest_pump")
     parser.add_argument("--image", required=True)
     parser.add_argument("--vsock-daemon", help="path of vhost-device-vsock")
+    parser.add_argument("--containerd-2", help="directory of a containerd with an EROFS snapshotter")
+    parser.add_argument("--erofs-utils", help="directory of a mkfs.erofs of 1.7 or newer; without it no layers")
+    parser.add_argument("--layer-starts", type=int, default=3, help="of each number of layers")
     parser.add_argument("--repetitions", type=int, default=7, help="cold starts of each kind")
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--execs", type=int, default=60)

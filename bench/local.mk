@@ -11,13 +11,15 @@ bench_shim_bench_LDADD = librpc.a libnet.a libproto.a libprotogen.a libasync.a l
 
 # Runs in a container, which brings none of our libraries; not in builds with sanitizers, which cannot
 # be linked statically.
-EXTRA_PROGRAMS += bench/guest_pump
+EXTRA_PROGRAMS += bench/guest_pump bench/guest_reader
 bench_guest_pump_SOURCES = bench/guest_pump.c
 bench_guest_pump_LDFLAGS = -static
+bench_guest_reader_SOURCES = bench/guest_reader.c
+bench_guest_reader_LDFLAGS = -static
 
 EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py bench/disks.py \
-	bench/figures.py bench/memory.py bench/streams.py
+	bench/figures.py bench/layers.py bench/memory.py bench/streams.py
 
 .PHONY: bench
-bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT)
+bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT) bench/guest_reader$(EXEEXT)
 	BENCH_BUILD=$(abs_top_builddir) BENCH_PREFIX=$(prefix) $(srcdir)/bench/run $(BENCH_OPTIONS)
