@@ -7,7 +7,9 @@
 #include "common/base/mem.h"
 #include "health.pb-c.h"
 
-#define RETRY_MS 20 /* between two tries of a guest that accepts before its agent serves */
+#define RETRY_MS        20 /* between two tries of a guest that accepts before its agent serves */
+/* For the first answer on a connection, doubled with each try: a slow agent is not given up. */
+#define FIRST_ANSWER_MS 2000
 
 struct agent *agent_over(struct io *conn)
 {
@@ -93,18 +95,21 @@ static int check_serving(struct agent *a, struct deadline d, struct err *e)
 
 struct agent *agent_connect(const struct transport_address *at, struct deadline d, struct err *e)
 {
-	for (;;) {
+	for (int64_t answer_ms = FIRST_ANSWER_MS;; answer_ms *= 2) {
 		struct io *conn = transport_connect(at, d, e);
 		struct agent *a;
 
 		if (!conn)
 			return NULL;
 		a = agent_over(conn);
-		if (check_serving(a, d, e) == 0)
+		if (check_serving(a, deadline_min(d, deadline_in_ms(answer_ms)), e) == 0)
 			return a;
 		agent_free(a);
-		/* A hybrid vsock may accept for a guest that is not listening yet, and then hang up. */
-		if (e->code != ERR_UNAVAILABLE || deadline_passed(d))
+		/*
+		 * A hybrid vsock may accept for a guest that is not listening yet, and then hang up; now and
+		 * then (vhost-device-vsock 0.3.0) it accepts, and nothing ever comes through.
+		 */
+		if ((e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT) || deadline_passed(d))
 			return NULL;
 		if (fiber_sleep_until(deadline_min(d, deadline_in_ms(RETRY_MS)), e) < 0)
 			return NULL;

@@ -62,9 +62,11 @@ static void note_request(const Grpc__CreateContainerRequest *r)
 
 static int answer(const struct rpc_call *call, const void *req, void *resp, struct err *e)
 {
+	bool lost = fake_hv.lost_calls > 0 && fake_hv.lost_calls-- > 0;
+
 	(void)resp;
 	append(fake_hv.methods, sizeof(fake_hv.methods), call->method);
-	while (fake_hv.silent && current && !current->ending)
+	while ((fake_hv.silent || lost) && current && !current->ending)
 		if (cond_wait(&current->silence, DEADLINE_NEVER, e) < 0)
 			return -1;
 	if (fake_hv.refuse && strcmp(fake_hv.refuse, call->method) == 0)
@@ -225,9 +227,10 @@ int hv_clean_up(const char *run_dir, struct err *e)
 	return 0;
 }
 
-struct hv_device {
+/* As with a real machine, what is still plugged in when it ends goes with it. */
+static struct hv_device {
 	char address[16];
-};
+} devices[64];
 
 int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		 struct hv_device **ret, struct err *e)
@@ -248,7 +251,7 @@ int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		(void)snprintf(fake_hv.plugged + n, sizeof(fake_hv.plugged) - n, "%s%s",
 			       i ? "," : "", path_base(disk->extents[i].name));
 	}
-	dev = xnew(struct hv_device);
+	dev = &devices[fake_hv.plugs % ARRAY_LEN(devices)];
 	(void)snprintf(dev->address, sizeof(dev->address), "%02x/00", fake_hv.plugs++);
 	fake_hv.disks++;
 	*ret = dev;
@@ -269,9 +272,9 @@ const char *hv_device_address(const struct hv_device *dev)
 int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct err *e)
 {
 	(void)hv;
+	(void)dev;
 	(void)d;
 	fiber_yield();
 	fake_hv.disks--;
-	free(dev);
 	return fake_hv.refuse_unplug ? err_set(e, ERR_TIMEOUT, "the guest does not let go") : 0;
 }

@@ -10,6 +10,7 @@
  */
 struct fake_hv {
 	bool silent;            /* the agent accepts and never answers */
+	unsigned lost_calls;    /* so many of the first are never answered */
 	const char *refuse;     /* the agent answers this method with an error; NULL: none */
 	const char *last_words; /* "" by default */
 

@@ -345,6 +345,19 @@ static void test_agent_never_answers(void **state)
 	assert_in_range(t.ms, 950, 5000);
 }
 
+/* A connection that was accepted and carries nothing is given up for another. */
+static void test_first_connection_is_dead(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	t.config.agent.dial_timeout_s = 30;
+	fake_hv.lost_calls = 1;
+	fiber_main(start_only, NULL);
+	assert_ok(t.result, &t.e);
+	assert_in_range(t.ms, 1900, 15000);
+}
+
 static void die_soon(void *arg)
 {
 	struct err e = ERR_INIT;
@@ -532,6 +545,7 @@ int main(void)
 		CASE(test_each_acquisition_fails),
 		CASE(test_agent_refuses),
 		CASE(test_agent_never_answers),
+		CASE(test_first_connection_is_dead),
 		CASE(test_vm_dies_while_connecting),
 		CASE(test_vm_dies_at_work),
 		CASE(test_one_at_a_time),
