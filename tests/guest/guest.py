@@ -323,11 +323,11 @@ class Local(Guest):
         with open(f"/proc/{self.pid}/mountinfo") as file:
             mounts = len(file.readlines())
         with open(f"/proc/{self.pid}/smaps_rollup") as file:
-            pss = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            own = next(int(line.split()[1]) for line in file if line.startswith("Pss_Anon:"))
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
             children = len(file.read().split())
         cgroups = sum(name.startswith(self.prefix) for _, names, _ in os.walk("/sys/fs/cgroup") for name in names)
-        return [len(os.listdir(f"/proc/{self.pid}/fd")), mounts, cgroups, len(os.listdir(self.run_dir)), children, pss]
+        return [len(os.listdir(f"/proc/{self.pid}/fd")), mounts, cgroups, len(os.listdir(self.run_dir)), children, own]
 
     def close(self):
         if self.agent:
