@@ -66,6 +66,11 @@ def open_pod(ct, handler, config="", memory_mib=8):
     project(ct.configmap, 1, {"key": "one\n", "other": "kept\n"})
     ct.disk, ct.memory = volume(ct, "empty-dir", "disk"), volume(ct, "empty-dir", "memory")
     mount("-t", "tmpfs", "-o", f"size={memory_mib}m,mode=2777,gid=1234", "tmpfs", ct.memory)
+    # As a kubelet, before there is a pod: a shim has a mount namespace of its own, which later mounts reach
+    # only on hosts that share theirs.
+    ct.huge = volume(ct, "empty-dir", "huge")
+    ct.has_huge = subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "none", ct.huge],
+                                 check=False).returncode == 0
     ct.host = f"{ct.kubelet}/host"
     os.makedirs(ct.host)
     mount("-t", "tmpfs", "tmpfs", ct.host)
@@ -91,6 +96,8 @@ def close_pod(ct):
     ct.volumes.remove()
     umount(ct.memory)
     umount(ct.host)
+    if ct.has_huge:
+        umount(ct.huge)
 
 
 def test_configmap_is_switched(ct):
@@ -195,19 +202,15 @@ def test_paths_that_climb_are_refused(ct):
 def test_huge_pages(ct):
     if ct.volumes.handler == "runc":
         raise Skip("the host has none set aside")
-    huge = volume(ct, "empty-dir", "huge")
-    if subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M,size=8M", "none", huge], check=False).returncode != 0:
+    if not ct.has_huge:
         raise Skip("this host has no hugetlbfs")
-    try:
-        before = read("/proc/meminfo")
-        limits = {"resources": {"hugepage_limits": [{"page_size": "2MB", "limit": 8 << 20}]}}
-        container = ct.volumes.start(*WAIT, name="huge", mounts=[bind("/huge", huge)], linux=limits)
-        text = ct.volumes.sh(container, "grep -E 'HugePages_(Total|Free)' /proc/meminfo; grep ' /huge ' /proc/mounts")
-        check_in("HugePages_Total:       4", text)
-        check_in("hugetlbfs", text)
-        check_in("size=8", text)
-        check_equal([line for line in read("/proc/meminfo").splitlines() if "HugePages_Total" in line],
-                    [line for line in before.splitlines() if "HugePages_Total" in line], "the host's")
-        ct.crictl("rm", "-f", container, check=True)
-    finally:
-        umount(huge)
+    before = read("/proc/meminfo")
+    limits = {"resources": {"hugepage_limits": [{"page_size": "2MB", "limit": 8 << 20}]}}
+    container = ct.volumes.start(*WAIT, name="huge", mounts=[bind("/huge", ct.huge)], linux=limits)
+    text = ct.volumes.sh(container, "grep -E 'HugePages_(Total|Free)' /proc/meminfo; grep ' /huge ' /proc/mounts")
+    check_in("HugePages_Total:       4", text)
+    check_in("hugetlbfs", text)
+    check_in("size=8", text)
+    check_equal([line for line in read("/proc/meminfo").splitlines() if "HugePages_Total" in line],
+                [line for line in before.splitlines() if "HugePages_Total" in line], "the host's")
+    ct.crictl("rm", "-f", container, check=True)
