@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/cmdline.h"
+#include "agent/modules.h"
 #include "agent/process/terminal.h"
 #include "common/async/child.h"
 #include "common/async/fiber.h"
@@ -177,9 +178,12 @@ static struct io *open_port(struct err *e)
 
 static void serve_serial(struct err *e)
 {
-	auto_io struct io *port = open_port(e);
+	auto_io struct io *port = NULL;
 	bool idle = false; /* it was told that there is no shell */
 
+	/* Not there yet where the agent itself is reached another way. */
+	if (modules_demand("virtio_console", e) == 0)
+		port = open_port(e);
 	while (port) {
 		if (!host_is_there(port))
 			idle = false;

@@ -31,10 +31,9 @@ struct transport_address {
 	char path[TRANSPORT_PATH_MAX]; /* of the socket, or the name of the serial port */
 };
 
-#define AGENT_PORT         1024u /* ttrpc; agent-protocol: ports and addresses */
-#define AGENT_LOG_PORT     1025u
-#define AGENT_CONSOLE_PORT 1026u
-#define AGENT_SERIAL_NAME  "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
+#define AGENT_PORT        1024u /* ttrpc; agent-protocol: ports and addresses */
+#define AGENT_LOG_PORT    1025u
+#define AGENT_SERIAL_NAME "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
 
 const char *transport_kind_name(enum transport_kind kind); /* "vsock", "hybrid vsock", … */
 int transport_parse(const char *uri, struct transport_address *ret, struct err *e) must_check;

@@ -277,7 +277,6 @@ static void add_server_address(struct buf *line, const struct qemu_choices *q)
 char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config *c)
 {
 	struct buf line = BUF_INIT;
-	bool vsock = q->transport != CONFIG_TRANSPORT_SERIAL;
 
 	buf_addf(&line, "%s nr_cpus=%" PRIu32, kernel_base, q->vcpus);
 	/* The agent's log goes to the console as well: what was said last is in one place. */
@@ -288,8 +287,6 @@ char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config
 	add_server_address(&line, q);
 	if (q->debug_console)
 		buf_addf(&line, " agent.debug_console");
-	if (q->debug_console && vsock)
-		buf_addf(&line, " agent.debug_console_vport=%u", AGENT_CONSOLE_PORT);
 	if (c->agent.container_pipe_size > 0)
 		buf_addf(&line, " agent.container_pipe_size=%" PRIu32,
 			 c->agent.container_pipe_size);

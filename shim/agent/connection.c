@@ -106,8 +106,8 @@ struct agent *agent_connect(const struct transport_address *at, struct deadline 
 			return a;
 		agent_free(a);
 		/*
-		 * A hybrid vsock may accept for a guest that is not listening yet, and then hang up; now and
-		 * then (vhost-device-vsock 0.3.0) it accepts, and nothing ever comes through.
+		 * A hybrid vsock may accept for a guest that is not listening yet, and then hang up; and a
+		 * connection that carries nothing is no reason to wait for one that does until the end.
 		 */
 		if ((e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT) || deadline_passed(d))
 			return NULL;
