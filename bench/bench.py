@@ -18,9 +18,9 @@ import calls  # noqa: E402
 import cold_start  # noqa: E402
 import containerd as c  # noqa: E402
 import disks  # noqa: E402
-import layers  # noqa: E402
 import memory  # noqa: E402
 import streams  # noqa: E402
+import verified_layers  # noqa: E402
 from figures import Table  # noqa: E402
 
 SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "layers", "stdout", "vsock")
@@ -59,7 +59,7 @@ def measure(ct, table, options):
     if "disks" in want:
         disks.measure(os.path.dirname(os.path.abspath(options.programs)), options.cycles)
     if "layers" in want and options.erofs_utils:
-        layers.measure(options, settings("serial"))
+        verified_layers.measure(options, settings("serial"))
     if "stdout" in want:
         measure_streams(ct, table, options, streams.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:

@@ -66,7 +66,7 @@ static int read_random(int fd, long long count)
 
 int main(int argc, char **argv)
 {
-	long long began = now_ns();
+	long long began = now_ns(), amount;
 	int fd, result;
 
 	if (argc != 4) {
@@ -77,8 +77,9 @@ int main(int argc, char **argv)
 	fd = open(argv[2], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(argv[2]);
-	result = strcmp(argv[1], "random") == 0 ? read_random(fd, atoll(argv[3]))
-						: read_sequential(fd, atoll(argv[3]));
+	amount = strtoll(argv[3], NULL, 10);
+	result = strcmp(argv[1], "random") == 0 ? read_random(fd, amount)
+						: read_sequential(fd, amount);
 	(void)printf("%lld\n", now_ns() - began);
 	(void)close(fd);
 	return result;

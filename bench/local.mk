@@ -18,7 +18,7 @@ bench_guest_reader_SOURCES = bench/guest_reader.c
 bench_guest_reader_LDFLAGS = -static
 
 EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py bench/disks.py \
-	bench/figures.py bench/layers.py bench/memory.py bench/streams.py
+	bench/figures.py bench/memory.py bench/streams.py bench/verified_layers.py
 
 .PHONY: bench
 bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT) bench/guest_reader$(EXEEXT)
