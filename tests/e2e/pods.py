@@ -182,11 +182,11 @@ def test_container_with_processes_of_its_own(ct):
 def test_init_container_then_main(ct):
     shared = f"{ct.run}/{ct.new_id('volume')}"
     os.makedirs(shared)
-    mounts = [{"container_path": "/work", "host_path": shared}]
-    first = ct.pod.start("sh", "-c", "echo prepared >/work/file", name="init", mounts=mounts)
+    mounts = [{"container_path": "/prepared", "host_path": shared}]
+    first = ct.pod.start("sh", "-c", "echo prepared >/prepared/file", name="init", mounts=mounts)
     status = ct.pod.wait_exited(first)
     check_equal((status["exitCode"], status["reason"]), (0, "Completed"))
-    second = ct.pod.start("cat", "/work/file", name="after", mounts=mounts)
+    second = ct.pod.start("cat", "/prepared/file", name="after", mounts=mounts)
     check_equal(ct.pod.wait_exited(second)["exitCode"], 0)
     check_equal(ct.pod.log(second), [("stdout", "prepared")])
     ct.crictl("rm", first, second, check=True)
