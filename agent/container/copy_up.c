@@ -9,6 +9,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "common/base/fd.h"
+
 #define DEPTH_MAX   64
 #define ENTRIES_MAX 100000
 #define CHUNK       (1u << 20)
@@ -19,19 +21,6 @@ struct budget {
 };
 
 static int copy_tree(int from, int to, struct budget *b, struct err *e);
-
-static int copy_metadata(int fd, const char *name, const struct stat *st, struct err *e)
-{
-	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-
-	if (fchown(fd, st->st_uid, st->st_gid) < 0 && errno != EPERM && errno != EINVAL)
-		return err_sys(e, errno, "chown '%s'", name);
-	if (fchmod(fd, st->st_mode & 07777) < 0)
-		return err_sys(e, errno, "chmod '%s'", name);
-	if (futimens(fd, times) < 0)
-		return err_sys(e, errno, "set times of '%s'", name);
-	return 0;
-}
 
 static int copy_file(int from, int to, const char *name, const struct stat *st, struct err *e)
 {
@@ -51,7 +40,7 @@ static int copy_file(int from, int to, const char *name, const struct stat *st, 
 		if (n == 0)
 			break;
 	}
-	return copy_metadata(out, name, st, e);
+	return fd_take_metadata(out, name, st, e);
 }
 
 static int copy_link(int from, int to, const char *name, const struct stat *st, struct err *e)
@@ -89,7 +78,7 @@ static int copy_directory(int from, int to, const char *name, const struct stat 
 	if (copy_tree(below_from, below_to, b, e) < 0)
 		return -1;
 	b->depth--;
-	return copy_metadata(below_to, name, st, e);
+	return fd_take_metadata(below_to, name, st, e);
 }
 
 static int copy_entry(int from, int to, const char *name, struct budget *b, struct err *e)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
@@ -93,19 +94,6 @@ int mirror_measure(int from, const struct mirror_size *limit, struct mirror_size
 	return measure(from, limit, ret, 0, e);
 }
 
-static int take_over(int fd, const char *name, const struct stat *st, struct err *e)
-{
-	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-
-	if (fchown(fd, st->st_uid, st->st_gid) < 0 && errno != EPERM && errno != EINVAL)
-		return err_sys(e, errno, "chown '%s'", name);
-	if (fchmod(fd, st->st_mode & 07777) < 0)
-		return err_sys(e, errno, "chmod '%s'", name);
-	if (futimens(fd, times) < 0)
-		return err_sys(e, errno, "set times of '%s'", name);
-	return 0;
-}
-
 /* The copy has its source's time of change: that and the size tell whether it is one still. */
 static bool same_file(const struct stat *a, const struct stat *b)
 {
@@ -157,7 +145,7 @@ int mirror_file(int from, const char *name, int to, const char *to_name, struct 
 	}
 	if (ftruncate(out, copied) < 0)
 		return err_sys(e, errno, "cut '%s'", name);
-	return take_over(out, name, &st, e);
+	return fd_take_metadata(out, name, &st, e);
 }
 
 static int sync_tree(int from, int to, int depth, struct err *e);
@@ -182,7 +170,7 @@ static int sync_directory(int from, int to, const char *name, int depth, struct 
 		return err_sys(e, errno, "open directory '%s'", name);
 	if (sync_tree(below_from, below_to, depth + 1, e) < 0)
 		return -1;
-	return take_over(below_to, name, &st, e);
+	return fd_take_metadata(below_to, name, &st, e);
 }
 
 static int read_link(int dir, const char *name, char target[static PATH_MAX])
@@ -270,5 +258,5 @@ int mirror_sync(int from, int to, struct err *e)
 		return -1;
 	if (fstat(from, &st) < 0)
 		return err_sys(e, errno, "stat the source");
-	return take_over(root, ".", &st, e);
+	return fd_take_metadata(root, ".", &st, e);
 }

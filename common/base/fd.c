@@ -176,3 +176,16 @@ int fd_move_up(int fd, int min)
 		(void)close(fd);
 	return moved;
 }
+
+int fd_take_metadata(int fd, const char *name, const struct stat *st, struct err *e)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	if (fchown(fd, st->st_uid, st->st_gid) < 0 && errno != EPERM && errno != EINVAL)
+		return err_sys(e, errno, "chown '%s'", name);
+	if (fchmod(fd, st->st_mode & 07777) < 0)
+		return err_sys(e, errno, "chmod '%s'", name);
+	if (futimens(fd, times) < 0)
+		return err_sys(e, errno, "set times of '%s'", name);
+	return 0;
+}

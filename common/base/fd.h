@@ -48,4 +48,12 @@ int file_writef(int dirfd, const char *path, struct err *e, const char *fmt, ...
 /* Move fd to a number of at least `min`, close-on-exec, closing the old one. -1 with errno. */
 int fd_move_up(int fd, int min) must_check;
 
+struct stat;
+
+/*
+ * Owner, permission bits and times of a copy as its source has them; an owner that this process or
+ * user namespace may not set is left. `name` is for the error.
+ */
+int fd_take_metadata(int fd, const char *name, const struct stat *st, struct err *e) must_check;
+
 #endif

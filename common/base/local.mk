@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
 	common/base/cleanup.h \
 	common/base/err.c common/base/err.h \
 	common/base/fd.c common/base/fd.h \
+	common/base/little_endian.h \
 	common/base/id.c common/base/id.h \
 	common/base/log.c common/base/log.h \
 	common/base/mem.c common/base/mem.h \

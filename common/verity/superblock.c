@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The superblock that veritysetup writes in front of the hash tree, version 1; see verity.h. */
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/little_endian.h"
 #include "common/verity/verity.h"
 
 /* Little endian; offsets in bytes. */
@@ -20,30 +20,6 @@
 #define SUPERBLOCK_VERSION 1
 
 static const uint8_t signature[8] = { 'v', 'e', 'r', 'i', 't', 'y', 0, 0 };
-
-static uint16_t get_u16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le16toh(v);
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get_u64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
 
 bool verity_superblock_present(const uint8_t sb[static VERITY_SUPERBLOCK_BYTES])
 {
@@ -69,14 +45,14 @@ int verity_superblock_parse(const uint8_t sb[static VERITY_SUPERBLOCK_BYTES],
 			    struct verity_params *p, struct err *e)
 {
 	struct verity_params r = *p;
-	uint16_t salt_size = get_u16(sb + AT_SALT_SIZE);
+	uint16_t salt_size = get_le16(sb + AT_SALT_SIZE);
 
 	if (!verity_superblock_present(sb))
 		return err_set(e, ERR_INVALID, "there is no verity superblock");
-	if (get_u32(sb + AT_VERSION) != SUPERBLOCK_VERSION)
+	if (get_le32(sb + AT_VERSION) != SUPERBLOCK_VERSION)
 		return err_set(e, ERR_INVALID, "verity superblock: version %u is not known",
-			       get_u32(sb + AT_VERSION));
-	r.hash_type = get_u32(sb + AT_HASH_TYPE);
+			       get_le32(sb + AT_VERSION));
+	r.hash_type = get_le32(sb + AT_HASH_TYPE);
 	if (r.hash_type > 1)
 		return err_set(e, ERR_INVALID, "verity superblock: hash type %u is not known",
 			       r.hash_type);
@@ -86,9 +62,9 @@ int verity_superblock_parse(const uint8_t sb[static VERITY_SUPERBLOCK_BYTES],
 		return err_set(e, ERR_INVALID,
 			       "verity superblock: a salt of %u bytes, the limit is %u", salt_size,
 			       VERITY_SALT_MAX);
-	r.data_block_size = get_u32(sb + AT_DATA_BLOCK_SIZE);
-	r.hash_block_size = get_u32(sb + AT_HASH_BLOCK_SIZE);
-	r.data_blocks = get_u64(sb + AT_DATA_BLOCKS);
+	r.data_block_size = get_le32(sb + AT_DATA_BLOCK_SIZE);
+	r.hash_block_size = get_le32(sb + AT_HASH_BLOCK_SIZE);
+	r.data_blocks = get_le64(sb + AT_DATA_BLOCKS);
 	r.salt[0] = '\0';
 	for (size_t i = 0; i < salt_size; i++)
 		(void)snprintf(r.salt + 2 * i, 3, "%02x", sb[AT_SALT + i]);
