@@ -75,7 +75,7 @@ struct config_agent {
 struct config_runtime {
 	bool enable_debug;
 	char *hypervisor_name;       /* "qemu"; which [hypervisor.X] table counts */
-	char *internetworking_model; /* "tcfilter", "none" */
+	char *internetworking_model; /* "tcfilter", "macvtap", "none" */
 	char *dan_conf;              /* directory of directly attached networks; "": none */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;

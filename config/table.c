@@ -17,8 +17,8 @@ static const char *const kata_disk_words[] = { "virtio-blk-pci",
 					       "nvdimm",
 					       NULL };
 static const char *const aio_words[] = { "threads", "native", "io_uring", NULL };
-static const char *const network_words[] = { "tcfilter", "none", NULL };
-static const char *const kata_network_words[] = { "macvtap", "l3forwarding", NULL };
+static const char *const network_words[] = { "tcfilter", "macvtap", "none", NULL };
+static const char *const kata_network_words[] = { "l3forwarding", NULL };
 
 #define AT(member)          offsetof(struct config, member)
 #define STRING(text)        .kind = CONFIG_STRING, .built_in = (text)
@@ -158,7 +158,7 @@ const struct config_key config_keys[] = {
 	  .doc = "Which [hypervisor.NAME] counts." },
 	{ "runtime", "internetworking_model", WORD("tcfilter", network_words),
 	  .ignored_words = kata_network_words, .offset = AT(runtime.internetworking_model),
-	  .doc = "How a pod's network reaches the guest: tcfilter, or none." },
+	  .doc = "How a pod's network reaches the guest: tcfilter, macvtap, or none." },
 	{ "runtime", "dan_conf", STRING(""), .check = CONFIG_PATH_OR_EMPTY, .host_only = true,
 	  .offset = AT(runtime.dan_conf),
 	  .doc = "Directory with a file for each sandbox whose taps somebody else has wired." },

@@ -11,6 +11,7 @@
 
 #include "common/base/mem.h"
 #include "common/net/netlink.h"
+#include "shim/net/macvtap.h"
 #include "shim/net/redirect.h"
 
 #define LOCALLY_ADMINISTERED 0x02 /* in the first byte of a hardware address (IEEE 802) */
@@ -49,6 +50,12 @@ static int redirect_both(struct nl_sock *sock, struct net_endpoint *ep, int tap,
 	return 0;
 }
 
+/* Of what is made here for the link with that index. */
+static void name_tap(char name[static IFNAMSIZ], int index)
+{
+	(void)snprintf(name, IFNAMSIZ, NET_TAP_PREFIX "%d", index);
+}
+
 static int make_tcfilter(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
 	auto_nl_sock struct nl_sock *sock = netlink_open(e);
@@ -58,12 +65,41 @@ static int make_tcfilter(struct net_endpoint *ep, const struct config *c, struct
 
 	if (!sock)
 		return -1;
-	(void)snprintf(name, sizeof(name), NET_TAP_PREFIX "%d", ep->link.index);
+	name_tap(name, ep->link.index);
 	if (tap_create(name, n, ep->tap_fds, e) < 0)
 		return -1;
 	ep->n_queues = n;
 	tap = set_up_tap(sock, name, ep->link.mtu, e);
 	return tap < 0 ? -1 : redirect_both(sock, ep, tap, e);
+}
+
+/*
+ * What is on top of another link already shares it with others, which this one would take it from: it
+ * is for links that are the namespace's alone.
+ */
+static bool can_have_macvtap(const struct net_link *link)
+{
+	static const char *const alone[] = { "", "veth", "vlan" };
+
+	for (size_t i = 0; i < ARRAY_LEN(alone); i++)
+		if (strcmp(link->kind, alone[i]) == 0)
+			return true;
+	return false;
+}
+
+static int make_macvtap(struct net_endpoint *ep, const struct config *c, struct err *e)
+{
+	auto_nl_sock struct nl_sock *sock = netlink_open(e);
+	char name[IFNAMSIZ];
+
+	if (!sock)
+		return -1;
+	name_tap(name, ep->link.index);
+	if (macvtap_create(sock, ep->link.index, name, e) < 0)
+		return -1;
+	ep->stacked = true;
+	ep->n_queues = c->hypervisor.network_queues;
+	return macvtap_open(name, ep->n_queues, ep->tap_fds, e);
 }
 
 static int attach(struct net_endpoint *ep, const char *tap, const struct config *c, struct err *e)
@@ -96,7 +132,11 @@ static int make_kind(struct net_endpoint *ep, const struct config *c, struct err
 {
 	if (*ep->link.tap)
 		return attach(ep, ep->link.tap, c, e);
-	return strcmp(ep->link.kind, "tun") == 0 ? make_of_tap(ep, c, e) : make_tcfilter(ep, c, e);
+	if (strcmp(ep->link.kind, "tun") == 0)
+		return make_of_tap(ep, c, e);
+	if (strcmp(c->runtime.internetworking_model, "macvtap") == 0 && can_have_macvtap(&ep->link))
+		return make_macvtap(ep, c, e);
+	return make_tcfilter(ep, c, e);
 }
 
 static int open_vhost(struct net_endpoint *ep, const struct config *c, struct err *e)
@@ -143,14 +183,23 @@ int net_endpoint_make(struct net_link *link, const struct config *c, struct net_
 int net_endpoint_take_back(struct net_endpoint *ep, struct err *e)
 {
 	auto_nl_sock struct nl_sock *sock = NULL;
+	bool nothing = !ep->redirected && !ep->stacked;
 
 	net_endpoint_close(ep);
-	if (!ep->redirected)
+	ep->redirected = ep->stacked = false;
+	if (nothing)
 		return 0;
-	ep->redirected = false;
 	sock = netlink_open(e);
-	if (!sock || redirect_remove(sock, ep->link.index, e) < 0)
-		return err_wrap(e, "link '%s'", ep->link.name);
+	return sock ? net_endpoint_clean_up(sock, ep->link.name, ep->link.index, e) : -1;
+}
+
+int net_endpoint_clean_up(struct nl_sock *sock, const char *link, int index, struct err *e)
+{
+	char name[IFNAMSIZ];
+
+	name_tap(name, index);
+	if (redirect_remove(sock, index, e) < 0 || macvtap_remove(sock, name, e) < 0)
+		return err_wrap(e, "link '%s'", link);
 	return 0;
 }
 

@@ -15,7 +15,6 @@
 #include "shim/net/forward.h"
 #include "shim/net/netns.h"
 #include "shim/net/record.h"
-#include "shim/net/redirect.h"
 
 struct network {
 	const struct config *config;
@@ -391,7 +390,7 @@ int network_update(struct network *n, struct hv *hv, struct agent *a, struct dea
 
 /* ---- After a crash ---- */
 
-static int remove_filters(void *arg, struct err *e)
+static int clean_up_links(void *arg, struct err *e)
 {
 	const struct net_record *r = arg;
 	auto_nl_sock struct nl_sock *sock = netlink_open(e);
@@ -402,8 +401,8 @@ static int remove_filters(void *arg, struct err *e)
 	for (size_t i = 0; r->links && r->links[i]; i++) {
 		int index = rtnl_link_name2i(links, r->links[i]);
 
-		if (index > 0 && redirect_remove(sock, index, e) < 0)
-			return err_wrap(e, "link '%s'", r->links[i]);
+		if (index > 0 && net_endpoint_clean_up(sock, r->links[i], index, e) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -422,7 +421,7 @@ int network_clean_up(const char *dir, struct err *e)
 		log_debug("%s", absent.text);
 		return 0;
 	}
-	if (netns_run_here(netns, remove_filters, &r, e) < 0)
+	if (netns_run_here(netns, clean_up_links, &r, e) < 0)
 		return err_wrap(e, "network namespace '%s'", r.netns);
 	return 0;
 }

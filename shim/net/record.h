@@ -5,8 +5,8 @@
 #include "common/base/err.h"
 
 /*
- * <sandbox's directory>/network.json: which links have filters of ours, for whoever has to remove them
- * after the shim has crashed. Written before the filters are made.
+ * <sandbox's directory>/network.json: which links have filters or a macvtap of ours, for whoever has to
+ * remove them after the shim has crashed. Written before they are made.
  *
  *	{"netns":"/run/netns/x","links":["eth0"]}
  */

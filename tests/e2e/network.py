@@ -95,32 +95,88 @@ def send(ns, address, port, data):
     return done.stdout
 
 
+@contextlib.contextmanager
+def configured(ct, line):
+    """One more line in the section [runtime] of husk's configuration."""
+    with open(ct.husk_config) as file:
+        config = file.read()
+    ct.write_husk_config(config.replace("[runtime]\n", f"[runtime]\n{line}\n"))
+    try:
+        yield
+    finally:
+        ct.write_husk_config(config)
+
+
+def wire(pod, peer):
+    """A pod's link with all that a link can have."""
+    cable(pod, "eth0", peer, "gw0", "10.88.7.2", "10.88.7.1", mtu=1400)
+    ip("route", "add", "default", "via", "10.88.7.1", ns=pod)
+    ip("route", "add", "192.0.2.0/24", "via", "10.88.7.1", "src", "10.88.7.2", ns=pod)
+    ip("neighbor", "add", "10.88.7.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "permanent", ns=pod)
+    if IPV6:
+        ip("address", "add", "fd00:7::1/64", "dev", "gw0", "nodad", ns=peer)
+        ip("address", "add", "fd00:7::2/64", "dev", "eth0", "nodad", ns=pod)
+        ip("route", "add", "default", "via", "fd00:7::1", ns=pod)
+
+
+def talk(ct, name, pod, peer):
+    """The guest has what wire() made, and is heard and reached."""
+    look_at_the_guest(ct, name, pod)
+    check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "10.88.7.1").code, 0, "ping out")
+    check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "10.88.7.2").returncode, 0, "ping in")
+    if IPV6:
+        check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "fd00:7::1").code, 0, "ping out, IPv6")
+        check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "fd00:7::2").returncode, 0, "ping in, IPv6")
+    tcp_out(ct, name, peer, "10.88.7.1")
+    tcp_in(ct, name, peer, "10.88.7.2")
+
+
 def test_a_veth_is_the_guests(ct):
     """Addresses, MTU, hardware address, routes; ping and TCP both ways; the host's side is put back."""
     with namespaces(ct, "pod", "peer") as (pod, peer):
-        cable(pod, "eth0", peer, "gw0", "10.88.7.2", "10.88.7.1", mtu=1400)
-        ip("route", "add", "default", "via", "10.88.7.1", ns=pod)
-        ip("route", "add", "192.0.2.0/24", "via", "10.88.7.1", "src", "10.88.7.2", ns=pod)
-        ip("neighbor", "add", "10.88.7.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "permanent", ns=pod)
-        if IPV6:
-            ip("address", "add", "fd00:7::1/64", "dev", "gw0", "nodad", ns=peer)
-            ip("address", "add", "fd00:7::2/64", "dev", "eth0", "nodad", ns=pod)
-            ip("route", "add", "default", "via", "fd00:7::1", ns=pod)
+        wire(pod, peer)
         name = ct.detached("sleep", "100000", options=in_namespace(pod))
         try:
-            look_at_the_guest(ct, name, pod)
-            check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "10.88.7.1").code, 0, "ping out")
-            check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "10.88.7.2").returncode, 0, "ping in")
-            if IPV6:
-                check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "fd00:7::1").code, 0, "ping out, IPv6")
-                check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "fd00:7::2").returncode, 0, "ping in, IPv6")
-            tcp_out(ct, name, peer, "10.88.7.1")
-            tcp_in(ct, name, peer, "10.88.7.2")
+            talk(ct, name, pod, peer)
             check_equal(len(taps_and_filters(pod)[0]) if c.RUNTIME == "io.containerd.husk.v2" else 1, 1, "taps")
         finally:
             ct.remove(name)
         check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
         check_in("10.88.7.2", ip("address", ns=pod))
+
+
+def flags_of(pod):
+    return [line.split(" state ")[0] for line in ip("-d", "link", "show", "dev", "eth0", ns=pod).splitlines()]
+
+
+def test_macvtap(ct):
+    """The same by a macvtap, which goes with its container, and also after a shim that was killed."""
+    require_husk()
+    if not os.path.exists("/sys/class/macvtap"):
+        raise Skip("the kernel has no macvtap")
+    with namespaces(ct, "pod", "peer") as (pod, peer), configured(ct, 'internetworking_model = "macvtap"'):
+        wire(pod, peer)
+        before = flags_of(pod)
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        try:
+            talk(ct, name, pod, peer)
+            check_in("macvtap mode passthru", ip("-d", "link", ns=pod))
+            check_equal([len(found) for found in taps_and_filters(pod)], [1, 0], "macvtap and ingress qdiscs")
+            os.kill(ct.shim_pid(name), signal.SIGKILL)
+            c.wait_for(lambda: taps_and_filters(pod) == ([], []), 30, "the macvtap goes")
+        finally:
+            ct.remove(name)
+        check_equal(flags_of(pod), before, "the link below")
+
+
+def test_no_network(ct):
+    require_husk()
+    with namespaces(ct, "pod", "peer") as (pod, peer), configured(ct, 'internetworking_model = "none"'):
+        cable(pod, "eth0", peer, "gw0", "10.88.12.2", "10.88.12.1")
+        done = ct.run_container("sh", "-c", "ls /sys/class/net; ip link show", options=in_namespace(pod), check=True)
+        check_in("lo", done.text)
+        check("eth" not in done.text, done.text)
+        check_equal(taps_and_filters(pod), ([], []), "in the namespace")
 
 
 def look_at_the_guest(ct, name, pod):
@@ -279,14 +335,9 @@ def test_directly_attached(ct):
                 "name": "net0", "guest_mac": "02:00:00:88:30:02", "device": {"type": "host-tap", "tap_name": "tap7"},
                 "network_info": {"interface": {"ip_addresses": ["10.88.30.2/24"], "mtu": 1450},
                                  "routes": [{"dest": "", "gateway": "10.88.30.1"}]}}]}, file)
-        with open(ct.husk_config) as file:
-            config = file.read()
-        ct.write_husk_config(config.replace("[runtime]\n", f'[runtime]\ndan_conf = "{directory}"\n'))
-        try:
+        with configured(ct, f'dan_conf = "{directory}"'):
             script = "ip address show dev net0; ip route; ping -c 2 -W 10 10.88.30.1"
             text = ct.run_container("sh", "-c", script, name=name, check=True).text
-        finally:
-            ct.write_husk_config(config)
         for part in ("mtu 1450", "link/ether 02:00:00:88:30:02", "inet 10.88.30.2/24", "default via 10.88.30.1 dev net0",
                      "2 packets received"):
             check_in(part, text)

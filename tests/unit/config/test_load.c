@@ -247,7 +247,7 @@ static void test_refused_values(void **state)
 		{ "[agent.kata]\ndial_timeout = 0", "agent.kata.dial_timeout: must be from 1 to" },
 		{ "[runtime]\nguest_image = \"../x\"", "must be a name, found \"../x\"" },
 		{ "[runtime]\ninternetworking_model = \"bridge\"",
-		  "must be \"tcfilter\" or \"none\"" },
+		  "must be \"tcfilter\", \"macvtap\"" },
 		{ "runtime = 1", "c.toml:1: runtime: must be a table, found an integer" },
 		{ "[hypervisor]\nqemu = 1", "c.toml:2: hypervisor.qemu: must be a table" },
 		{ "[runtime]\nhypervisor_name = \"a/b\"",

@@ -36,6 +36,8 @@
 #define SKIPPED  77 /* of automake's test driver */
 #define FRAME_MS 2000
 
+static char tcfilter[] = "tcfilter", macvtap[] = "macvtap";
+
 static struct {
 	pid_t keeper; /* of the namespace */
 	char path[64];
@@ -83,6 +85,12 @@ static void assert_lacks(const char *text, const char *part)
 		fail_msg("\"%s\" in \"%s\"", part, text);
 }
 
+static void assert_refused(const struct err *e, enum err_code code, const char *part)
+{
+	assert_int_equal(e->code, code);
+	assert_has(e->text, part);
+}
+
 static int set_up(void **state)
 {
 	int ready[2];
@@ -105,7 +113,8 @@ static int set_up(void **state)
 	(void)close(ready[0]);
 	(void)snprintf(t.path, sizeof(t.path), "/proc/%d/ns/net", (int)t.keeper);
 	t.fd = open(t.path, O_RDONLY | O_CLOEXEC);
-	t.config = (struct config){ .hypervisor.network_queues = 1 };
+	t.config = (struct config){ .hypervisor.network_queues = 1,
+				    .runtime.internetworking_model = tcfilter };
 	if (t.fd < 0)
 		return -1;
 	(void)in_netns("ip link set lo up && ip link add eth0 address 02:00:00:00:00:01 mtu 1400 "
@@ -254,15 +263,33 @@ static bool frame_arrives(int fd, const char *text)
 	return false;
 }
 
-/* Of a protocol of nobody's (0x88b5, IEEE 802: local experiments). */
-static const char frame[] = "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x07\x88\xb5"
-			    "a frame of sixty bytes and some more for good measure......";
+/* Of a protocol of nobody's (0x88b5, IEEE 802: local experiments): to all, to the link, to a group. */
+#define FRAME(to)                             \
+	to "\x02\x00\x00\x00\x00\x07\x88\xb5" \
+	   "a frame of sixty bytes and some more for good measure......"
+static const char frames[][76] = { FRAME("\xff\xff\xff\xff\xff\xff"),
+				   FRAME("\x02\x00\x00\x00\x00\x01"),
+				   FRAME("\x33\x33\xff\x00\x00\x02") };
+
+static void check_frames(const struct making *m)
+{
+	char with_header[sizeof(struct virtio_net_hdr) + sizeof(frames[0])] = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
+		assert_int_equal(write(m->far, frames[i], sizeof(frames[i])), sizeof(frames[i]));
+		if (!frame_arrives(m->ep->tap_fds[0], "for good measure"))
+			fail_msg("frame %zu does not arrive at the tap", i);
+	}
+	memcpy(with_header + sizeof(struct virtio_net_hdr), frames[0], sizeof(frames[0]));
+	assert_int_equal(write(m->ep->tap_fds[0], with_header, sizeof(with_header)),
+			 sizeof(with_header));
+	assert_true(frame_arrives(m->far, "for good measure"));
+}
 
 static void carries_frames_both_ways(void **state)
 {
 	struct making m = { .far = -1 };
 	struct err e = ERR_INIT;
-	char with_header[sizeof(struct virtio_net_hdr) + sizeof(frame)] = { 0 };
 
 	(void)state;
 	assert_ok(netns_run_here(t.fd, make_endpoint, &m, &e), &e);
@@ -275,16 +302,84 @@ static void carries_frames_both_ways(void **state)
 	assert_memory_equal(m.ep->hv_nic.mac, "\x02\x00\x00\x00\x00\x01", 6);
 	assert_int_equal(m.ep->hv_nic.n_queues, 1);
 
-	assert_int_equal(write(m.far, frame, sizeof(frame)), sizeof(frame));
-	assert_true(frame_arrives(m.ep->tap_fds[0], "for good measure"));
-	memcpy(with_header + sizeof(struct virtio_net_hdr), frame, sizeof(frame));
-	assert_int_equal(write(m.ep->tap_fds[0], with_header, sizeof(with_header)),
-			 sizeof(with_header));
-	assert_true(frame_arrives(m.far, "for good measure"));
-
+	check_frames(&m);
 	assert_ok(netns_run_here(t.fd, take_endpoint_back, &m, &e), &e);
 	assert_lacks(in_netns("ip link"), "husk-tap");
 	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
+	net_endpoint_free(m.ep);
+	(void)close(m.far);
+}
+
+/* False, and a word, where the kernel has none. */
+static bool make_macvtap(struct making *m, struct err *e)
+{
+	t.config.runtime.internetworking_model = macvtap;
+	if (netns_run_here(t.fd, make_endpoint, m, e) == 0)
+		return true;
+	if (e->code != ERR_UNSUPPORTED)
+		fail_msg("%s", e->text);
+	print_message("skipped: %s\n", e->text);
+	return false;
+}
+
+#define SHOW_ALL "ip -d link show dev eth0; ip link; ip -4 address; ip -4 route"
+
+/* The link below stays as it is, its addresses too. */
+static void a_macvtap_carries_them_too(void **state)
+{
+	auto_free char *before = xstrdup(in_netns("ip addr add 192.0.2.2/24 dev eth0; " SHOW_ALL));
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	t.config.hypervisor.network_queues = 2;
+	if (!make_macvtap(&m, &e))
+		return;
+	assert_has(in_netns("ip -d link show type macvtap"), "mode passthru");
+	assert_has(in_netns("ip -d link show type macvtap"), "mtu 1400");
+	assert_lacks(in_netns("ip address show type macvtap"), "inet6");
+	assert_lacks(in_netns("tc qdisc show"), "ingress");
+	assert_memory_equal(m.ep->hv_nic.mac, "\x02\x00\x00\x00\x00\x01", 6);
+	assert_int_equal(m.ep->hv_nic.n_queues, 2);
+	assert_true(m.ep->tap_fds[1] >= 0);
+	tap_close(&m.ep->tap_fds[1], 1); /* frames are spread over the queues that there are */
+	check_frames(&m);
+
+	assert_ok(netns_run_here(t.fd, take_endpoint_back, &m, &e), &e);
+	assert_string_equal(in_netns(SHOW_ALL), before);
+	net_endpoint_free(m.ep);
+	(void)close(m.far);
+}
+
+static void a_macvtap_needs_the_link_for_itself(void **state)
+{
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)in_netns("ip link add br0 type bridge && ip link set eth0 master br0");
+	t.config.runtime.internetworking_model = macvtap;
+	assert_int_equal(netns_run_here(t.fd, make_endpoint, &m, &e), -1);
+	if (e.code != ERR_UNSUPPORTED)
+		assert_refused(&e, ERR_STATE, "link 'eth0': make a macvtap");
+	assert_lacks(in_netns("ip link"), "husk-tap");
+}
+
+/* A link that is itself on top of another has a sharer: it gets a tap and filters. */
+static void a_macvlan_gets_filters(void **state)
+{
+	struct making m = { .far = -1 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)in_netns("ip link add link eth0 name upper type macvlan mode bridge && "
+		       "ip link set eth0 name lower && ip link set upper name eth0 up");
+	t.config.runtime.internetworking_model = macvtap;
+	assert_ok(netns_run_here(t.fd, make_endpoint, &m, &e), &e);
+	assert_has(in_netns("tc qdisc show dev eth0"), "ingress");
+	assert_has(in_netns("ip -d link"), "husk-tap");
+	assert_lacks(in_netns("ip -d link"), "macvtap");
+	assert_ok(netns_run_here(t.fd, take_endpoint_back, &m, &e), &e);
 	net_endpoint_free(m.ep);
 	(void)close(m.far);
 }
@@ -299,6 +394,11 @@ static void makes_nothing_when_the_name_is_taken(void **state)
 		       "husk-tap$(ip -o link show dev eth0 | cut -d: -f1)");
 	assert_err(netns_run_here(t.fd, make_endpoint, &m, &e), &e, ERR_EXISTS, "link 'eth0'");
 	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
+	t.config.runtime.internetworking_model = macvtap;
+	assert_int_equal(netns_run_here(t.fd, make_endpoint, &m, &e), -1);
+	if (e.code != ERR_UNSUPPORTED)
+		assert_refused(&e, ERR_EXISTS, "link 'eth0': make a macvtap");
+	assert_has(in_netns("ip link"), "husk-tap"); /* which is not ours */
 }
 
 /* What a killed shim leaves: filters on the link. The tap went with its descriptors. */
@@ -323,12 +423,21 @@ static void cleans_up_after_a_crash(void **state)
 	assert_ok(network_clean_up(dir, &e), &e);
 	assert_lacks(in_netns("tc qdisc show dev eth0"), "ingress");
 	assert_ok(network_clean_up(dir, &e), &e);
+	net_endpoint_free(m.ep);
+	(void)close(m.far);
+	m.ep = NULL;
+	if (make_macvtap(&m, &e)) {
+		net_endpoint_close(m.ep);
+		assert_has(in_netns("ip link"), "husk-tap");
+		assert_ok(network_clean_up(dir, &e), &e);
+		assert_lacks(in_netns("ip link"), "husk-tap");
+		net_endpoint_free(m.ep);
+	}
 	(void)in_netns("ip link del eth0");
 	assert_ok(network_clean_up(dir, &e), &e);
 	(void)kill(t.keeper, SIGKILL);
 	(void)waitpid(t.keeper, NULL, 0);
 	assert_ok(network_clean_up(dir, &e), &e); /* the namespace is gone */
-	net_endpoint_free(m.ep);
 	(void)close(m.far);
 	(void)unlink(file);
 	(void)rmdir(dir);
@@ -407,9 +516,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(reads_what_there_is),      TEST(refuses_what_is_no_namespace_for_a_guest),
-		TEST(carries_frames_both_ways), TEST(makes_nothing_when_the_name_is_taken),
-		TEST(cleans_up_after_a_crash),  TEST(steers_every_port_of_localhost),
+		TEST(reads_what_there_is),
+		TEST(refuses_what_is_no_namespace_for_a_guest),
+		TEST(carries_frames_both_ways),
+		TEST(a_macvtap_carries_them_too),
+		TEST(a_macvtap_needs_the_link_for_itself),
+		TEST(a_macvlan_gets_filters),
+		TEST(makes_nothing_when_the_name_is_taken),
+		TEST(cleans_up_after_a_crash),
+		TEST(steers_every_port_of_localhost),
 	};
 
 	if (geteuid() != 0 || !program_is_there("ip") || !program_is_there("tc") ||
