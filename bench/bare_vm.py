@@ -5,7 +5,8 @@ It is started with the very arguments of a running sandbox's QEMU, read from /pr
 
  - no -S: there is no monitor client that would say `cont`;
  - what stood behind its descriptor numbers is made anew: socket pairs for monitor and console, a
-   listening socket for the agent's port (or /dev/vhost-vsock), a virtiofsd with its own arguments;
+   listening socket for the agent's port (or /dev/vhost-vsock), taps without anybody at their other end,
+   a virtiofsd with its own arguments;
  - ` -- poweroff` at the end of the kernel's command line: the agent, as process 1, powers off before
    it does anything else.
 """
@@ -17,10 +18,12 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import tempfile
 import threading
 import time
 
+from kills import part_of
 from report import Failure
 
 FD_ABOVE = 64  # where ours wait, out of the way of the numbers in the arguments
@@ -38,6 +41,26 @@ def high(fd):
     return moved
 
 
+TUNSETIFF = 0x400454CA  # linux/if_tun.h, as the flags: a tap, no header of its own but virtio-net's
+IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x100, 0x1000, 0x4000
+
+
+def open_tap(name, queues):
+    """One queue of a tap, which goes when the last is closed."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (IFF_MULTI_QUEUE if queues > 1 else 0)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    return fd
+
+
+def bare_vm_of(shim):
+    """A machine like the one of a shim that runs now."""
+    qemu, virtiofsd = part_of(shim, "qemu-system-x86_64"), part_of(shim, "virtiofsd")
+    if not qemu:
+        raise Failure("the sandbox has no QEMU")
+    return BareVm(arguments_of(qemu), arguments_of(virtiofsd) if virtiofsd else None)
+
+
 class BareVm:
     """`qemu`, `virtiofsd`: their arguments; the latter None where the machine has no share."""
 
@@ -46,6 +69,7 @@ class BareVm:
         self.qemu = [word for word in qemu if word != "-S"]
         at = self.qemu.index("-append") + 1
         self.qemu[at] += " -- poweroff"
+        self.cpu_seconds = 0.0  # of QEMU in the last run
         self.virtiofsd = virtiofsd and [re.sub(r"^(source=|--shared-dir=).*", rf"\1{self.directory}", word)
                                         for word in virtiofsd]
 
@@ -59,6 +83,17 @@ class BareVm:
             if found:
                 return int(found.group(1))
         return None
+
+    def open_nics(self):
+        """{number: descriptor} of the queues of its network cards."""
+        fds = {}
+        for i, word in enumerate(word for word in self.qemu if word.startswith("tap,")):
+            for key, numbers in re.findall(r",(fds|vhostfds)=([\d:]+)", word):
+                numbers = [int(number) for number in numbers.split(":")]
+                for number in numbers:
+                    fds[number] = high(open_tap(f"bare{os.getpid()}-{i}", len(numbers)) if key == "fds"
+                                       else os.open("/dev/vhost-net", os.O_RDWR | os.O_CLOEXEC))
+        return fds
 
     def listen(self):
         path = f"{self.directory}/socket"
@@ -104,6 +139,7 @@ class BareVm:
             found = re.match(r"vhost-vsock-pci,.*vhostfd=(\d+)", word)
             if found:
                 fds[int(found.group(1))] = high(os.open("/dev/vhost-vsock", os.O_RDWR | os.O_CLOEXEC))
+        fds.update(self.open_nics())
         if self.virtiofsd:
             pid, fds[self.number_of("share")] = self.start_share()
             helpers.append(pid)
@@ -115,8 +151,9 @@ class BareVm:
         timer = threading.Timer(timeout, os.kill, (pid, signal.SIGKILL))
         timer.start()
         reason = self.follow_monitor(monitor)
-        os.waitpid(pid, 0)
+        _, _, usage = os.wait4(pid, 0)
         seconds = time.monotonic() - began
+        self.cpu_seconds = usage.ru_utime + usage.ru_stime
         timer.cancel()
         for helper in helpers:
             os.kill(helper, signal.SIGKILL)

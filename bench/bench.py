@@ -15,15 +15,20 @@ sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "..
                 os.path.join(HERE, "..", "tests", "guest"), os.path.join(HERE, "..", "tests", "e2e")]
 
 import calls  # noqa: E402
+import census  # noqa: E402
 import cold_start  # noqa: E402
 import containerd as c  # noqa: E402
+import cri  # noqa: E402
 import disks  # noqa: E402
 import memory  # noqa: E402
+import pod_memory  # noqa: E402
+import pod_network  # noqa: E402
+import pod_start  # noqa: E402
 import streams  # noqa: E402
 import verified_layers  # noqa: E402
-from figures import Table  # noqa: E402
+from figures import Table, section  # noqa: E402
 
-SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "layers", "stdout", "vsock")
+SECTIONS = ("cold", "phases", "memory", "calls", "kills", "disks", "layers", "pods", "stdout", "vsock")
 
 
 def settings(transport, vmm=""):
@@ -60,6 +65,8 @@ def measure(ct, table, options):
         disks.measure(os.path.dirname(os.path.abspath(options.programs)), options.cycles)
     if "layers" in want and options.erofs_utils:
         verified_layers.measure(options, settings("serial"))
+    if "pods" in want and options.pause_image:
+        measure_pods(table, options)
     if "stdout" in want:
         measure_streams(ct, table, options, streams.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:
@@ -67,6 +74,33 @@ def measure(ct, table, options):
         ct.write_husk_config(settings(raw.transport, raw.vmm_config))
         calls.measure(ct, table, program, 0, options.execs, raw.label)
         measure_streams(ct, table, options, raw)
+
+
+# Pods that start side by side on few processors wait for each other.
+PATIENT = "[agent.husk]\ndial_timeout = 300\ncreate_container_timeout = 300\nrequest_timeout = 300\n"
+
+
+def measure_pods(table, options):
+    before = census.take()
+    ct = cri.Cri("bench-pods", options.containerd_2, f"{options.containerd_2}/crictl", options.prefix, options.image,
+                 options.pause_image, settings("serial") + PATIENT)
+    ct.patience_s = 600
+    try:
+        pod_start.measure_ready(ct, options.repetitions)
+        pod_network.measure(ct, os.path.abspath(options.programs), options.streams)
+        ct.write_husk_config(settings("serial", f"default_memory = {options.pod_memory}\n") + PATIENT)
+        section(f"{options.pods} pods of {options.pod_memory} MiB at once")
+        husk, failed = pod_start.start_at_once(ct, "husk", options.pods)
+        runc, _ = pod_start.start_at_once(ct, "runc", options.pods)
+        pod_memory.measure(husk, runc)
+        for pods in filter(None, (husk, runc)):
+            pod_start.remove_at_once(pods)
+        table.add("pods at once that did not start", failed, "", 0, 0)
+    finally:
+        ct.close()
+    left = census.leftovers(before)
+    print("\n".join(left) or "nothing is left", flush=True)
+    table.add("left over by pods", len(left), "", 0, 0)
 
 
 def measure_streams(ct, table, options, raw):
@@ -84,10 +118,13 @@ def main():
     parser.add_argument("--programs", required=True, help="directory of shim_bench and guest_pump")
     parser.add_argument("--image", required=True)
     parser.add_argument("--vsock-daemon", help="path of vhost-device-vsock")
-    parser.add_argument("--containerd-2", help="directory of a containerd with an EROFS snapshotter")
+    parser.add_argument("--containerd-2", help="directory of containerd 2.3, with its EROFS snapshotter, and of crictl")
+    parser.add_argument("--pause-image", help="the sandbox image; without it no pods")
     parser.add_argument("--erofs-utils", help="directory of a mkfs.erofs of 1.7 or newer; without it no layers")
     parser.add_argument("--layer-starts", type=int, default=3, help="of each number of layers")
     parser.add_argument("--repetitions", type=int, default=7, help="cold starts of each kind")
+    parser.add_argument("--pods", type=int, default=10, help="that are started at once")
+    parser.add_argument("--pod-memory", type=int, default=128, help="MiB of each of them")
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--execs", type=int, default=60)
     parser.add_argument("--kills", type=int, default=8)

@@ -7,9 +7,8 @@ import statistics
 import time
 
 import containerd as c
-from bare_vm import BareVm, arguments_of
+from bare_vm import bare_vm_of
 from figures import ratio_of_medians, section, spread
-from kills import part_of
 from report import Failure
 
 HUSK, RUNC = "io.containerd.husk.v2", "io.containerd.runc.v2"
@@ -24,12 +23,7 @@ def timed_run(ct, runtime):
 def bare_vm_like(ct):
     """With the arguments of a sandbox that is started and removed for it."""
     name = ct.detached("sleep", "1000")
-    shim = ct.shim_pid(name)
-    virtiofsd = part_of(shim, "virtiofsd")
-    qemu = part_of(shim, "qemu-system-x86_64")
-    if not qemu:
-        raise Failure("the sandbox has no QEMU")
-    vm = BareVm(arguments_of(qemu), arguments_of(virtiofsd) if virtiofsd else None)
+    vm = bare_vm_of(ct.shim_pid(name))
     ct.remove(name)
     return vm
 

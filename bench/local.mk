@@ -11,15 +11,17 @@ bench_shim_bench_LDADD = librpc.a libnet.a libproto.a libprotogen.a libasync.a l
 
 # Runs in a container, which brings none of our libraries; not in builds with sanitizers, which cannot
 # be linked statically.
-EXTRA_PROGRAMS += bench/guest_pump bench/guest_reader
+EXTRA_PROGRAMS += bench/guest_pump bench/guest_reader bench/tcp_peer
 bench_guest_pump_SOURCES = bench/guest_pump.c
 bench_guest_pump_LDFLAGS = -static
 bench_guest_reader_SOURCES = bench/guest_reader.c
 bench_guest_reader_LDFLAGS = -static
+bench_tcp_peer_SOURCES = bench/tcp_peer.c
+bench_tcp_peer_LDFLAGS = -static
 
 EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py bench/disks.py \
-	bench/figures.py bench/memory.py bench/streams.py bench/verified_layers.py
+	bench/figures.py bench/memory.py bench/pod_memory.py bench/pod_network.py bench/pod_start.py bench/streams.py bench/verified_layers.py
 
 .PHONY: bench
-bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT) bench/guest_reader$(EXEEXT)
+bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT) bench/guest_reader$(EXEEXT) bench/tcp_peer$(EXEEXT)
 	BENCH_BUILD=$(abs_top_builddir) BENCH_PREFIX=$(prefix) $(srcdir)/bench/run $(BENCH_OPTIONS)

@@ -58,17 +58,23 @@ def agent_pss(build):
         guest.close()
 
 
+def parts_of(shim):
+    """{part: PSS} of a shim and what it started."""
+    parts = {"shim": pss(shim)}
+    for pid in children_of(shim):
+        guest = guest_memory(pid)  # of it, where two map the same page, half
+        if guest:
+            parts[GUEST] = parts.get(GUEST, 0) + guest
+        parts[program(pid)] = parts.get(program(pid), 0) + pss(pid) - guest
+    return parts
+
+
 def measure(ct, build, table):
     section("memory with one running container, PSS in MB")
     name = ct.detached("sleep", "1000", options=("--privileged",))
     ct.ctr("run", "-d", "--runtime", RUNC, c.IMAGE, "runc-beside", "sleep", "1000", check=True)
     time.sleep(1)
-    shim = ct.shim_pid(name)
-    parts = {"shim": pss(shim)}
-    for pid in children_of(shim):
-        guest = guest_memory(pid)  # of it, where two map the same page, half
-        parts[GUEST] = parts.get(GUEST, 0) + guest
-        parts[program(pid)] = parts.get(program(pid), 0) + pss(pid) - guest
+    parts = parts_of(ct.shim_pid(name))
     parts["shim of runc, beside it"] = pss(parent_of(ct.tasks()["runc-beside"][0]))
     parts["agent, in the guest"] = agent_pss(build)
     for part, size in parts.items():

@@ -77,6 +77,8 @@ HANDLER = """[plugins."{plugin}".containerd.runtimes.{name}]
 class Cri(c.Containerd):
     """As Containerd; `pause`: the archive of the sandbox image; `registry`: address of one, for pulls."""
 
+    patience_s = 120  # of crictl with a call
+
     def __init__(self, name, binaries, crictl, prefix, image, pause, config="", registry=""):
         self.crictl_path, self.pause, self.registry = crictl, pause, registry
         self.is_v1 = " 1." in subprocess.run([f"{binaries}/containerd", "--version"], check=True,
@@ -155,16 +157,16 @@ class Cri(c.Containerd):
 
     def crictl_command(self, *args):
         return [self.crictl_path, "--config", f"{self.run}/crictl.yaml", "-r", f"unix://{self.address}",
-                "-i", f"unix://{self.address}", "-t", "120s", *args]
+                "-i", f"unix://{self.address}", "-t", f"{self.patience_s}s", *args]
 
-    def crictl(self, *args, check=False, stdin=None, timeout=180, **more):
+    def crictl(self, *args, check=False, stdin=None, timeout=None, **more):
         """Run crictl; stdin bytes are piped in, None is /dev/null."""
         if not os.path.exists(f"{self.run}/crictl.yaml"):
             with open(f"{self.run}/crictl.yaml", "w"):
                 pass
         given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         done = c.Result(subprocess.run(self.crictl_command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                       timeout=timeout, check=False, **given, **more))
+                                       timeout=timeout or self.patience_s + 60, check=False, **given, **more))
         if check and done.code != 0:
             raise Failure(f"crictl {' '.join(args)}: exit {done.code}: {done.error}")
         return done
@@ -239,8 +241,11 @@ class Pod:
                     lines.append((stream, text, tag))
         return [(stream, text) for stream, text, _ in lines]
 
+    def inspect_sandbox(self):
+        return json.loads(self.cri.crictl("inspectp", self.id, check=True).text)
+
     def state(self):
-        return json.loads(self.cri.crictl("inspectp", self.id, check=True).text)["status"]["state"]
+        return self.inspect_sandbox()["status"]["state"]
 
     def stop(self):
         self.cri.crictl("stopp", self.id, check=True)
