@@ -18,6 +18,7 @@
 #include "common/verity/verity.h"
 
 #define AGENT_OPTION       "X-kata."
+#define HUSK_OPTION        "X-husk."
 #define CREATE_FILE_SYSTEM "create_filesystem"
 #define ENCRYPTION_KEY     "encryption_key="
 #define MKFS_MS            60000
@@ -82,7 +83,8 @@ char **block_mount_words(char *const *option, size_t n, size_t *ret_n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (strncmp(option[i], AGENT_OPTION, strlen(AGENT_OPTION)) != 0)
+		if (strncmp(option[i], AGENT_OPTION, strlen(AGENT_OPTION)) != 0 &&
+		    strncmp(option[i], HUSK_OPTION, strlen(HUSK_OPTION)) != 0)
 			words[kept++] = option[i];
 	*ret_n = kept;
 	return words;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/modules.h"
@@ -31,6 +32,7 @@
 
 /* One layer while it is being mounted, in a fiber of its own. */
 struct layer_job {
+	const struct layers_plan *plan;
 	const struct layer *layer;
 	const struct storage_user *user;
 	const char *disk; /* borrowed */
@@ -80,15 +82,21 @@ static int wait_for_partition(const char *node, struct err *e)
 	return S_ISBLK(st.st_mode) ? 0 : err_set(e, ERR_INVALID, "'%s' is no block device", node);
 }
 
-/* `undo` has been told before the mount is tried: unmounting what is not mounted is nothing. */
-static int mount_layer(const char *node, const char *dir, const Grpc__Storage *s, bool lower,
-		       struct undo *undo, struct err *e)
+/*
+ * `more`: options besides those of the storage. `undo` has been told before the mount is tried:
+ * unmounting what is not mounted is nothing.
+ */
+static int mount_layer(const char *node, const char *dir, const Grpc__Storage *s, char **more,
+		       bool lower, struct undo *undo, struct err *e)
 {
 	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
 	auto_free char **words = NULL;
-	size_t n;
+	size_t n, n_more = strv_len((const char *const *)more);
 
 	words = block_mount_words(s->options, s->n_options, &n);
+	words = xrealloc(words, (n + n_more + 1) * sizeof(words[0]));
+	for (size_t i = 0; i < n_more; i++)
+		words[n++] = more[i];
 	if (mount_options_parse(words, n, &o, e) < 0)
 		return -1;
 	if (lower)
@@ -99,25 +107,58 @@ static int mount_layer(const char *node, const char *dir, const Grpc__Storage *s
 	return mount_at(node, dir, s->fstype, &o, e);
 }
 
-static int attach_layer(struct layer_job *job)
+/* The device to be read from: the disk, a partition of it, or what verifies that. */
+static int open_layer(struct layer_job *job, const struct layer *l, char **ret)
 {
-	const struct layer *l = job->layer;
 	auto_free char *node =
 		l->partition ? layers_partition_node(job->disk, l->partition) : xstrdup(job->disk);
-	auto_free char *mapped = NULL;
 
 	if (l->partition && wait_for_partition(node, &job->e) < 0)
 		return -1;
-	if (l->verified &&
-	    verified_open(&l->verity, node, job->user, &job->undo, &mapped, &job->e) < 0)
-		return -1;
-	if (mount_layer(mapped ? mapped : node, job->dir, l->storage, true, &job->undo, &job->e) <
-	    0)
-		return l->verified && job->e.sys == EIO
-			       ? err_wrap(&job->e, "verification failed, root hash %s",
-					  l->verity.root_hash)
-			       : -1;
+	if (l->verified)
+		return verified_open(&l->verity, node, job->user, &job->undo, ret, &job->e);
+	*ret = take_ptr(node);
 	return 0;
+}
+
+/*
+ * The devices of a merged image. All of them have to fit into mount(2)'s one page, which is why a
+ * verified one goes by the kernel's name for it.
+ */
+static int open_blobs(struct layer_job *job, char ***ret_words)
+{
+	const struct layers_plan *p = job->plan;
+
+	for (size_t i = 0; i < p->n_blobs; i++) {
+		auto_free char *node = NULL, *word = NULL;
+		struct stat st;
+
+		if (p->blob[i].blob_of != job->layer->partition)
+			continue;
+		if (open_layer(job, &p->blob[i], &node) < 0)
+			return err_wrap(&job->e, "blob in partition %u", p->blob[i].partition);
+		if (p->blob[i].verified && stat(node, &st) < 0)
+			return err_sys(&job->e, errno, "stat '%s'", node);
+		word = p->blob[i].verified ? xasprintf("device=/dev/dm-%u", minor(st.st_rdev))
+					   : xasprintf("device=%s", node);
+		strv_add(ret_words, word);
+	}
+	return 0;
+}
+
+static int attach_layer(struct layer_job *job)
+{
+	const struct layer *l = job->layer;
+	auto_strv char **devices = NULL;
+	auto_free char *node = NULL;
+
+	if (open_layer(job, l, &node) < 0 || open_blobs(job, &devices) < 0)
+		return -1;
+	if (mount_layer(node, job->dir, l->storage, devices, true, &job->undo, &job->e) == 0)
+		return 0;
+	if (l->verified && job->e.sys == EIO)
+		err_wrap(&job->e, "verification failed, root hash %s", l->verity.root_hash);
+	return -1;
 }
 
 static void run_job(void *arg)
@@ -161,6 +202,7 @@ static int mount_lowers(const struct layers_plan *p, const char *dir, char *cons
 
 	for (size_t i = 0; i < p->n; i++) {
 		job[i] = (struct layer_job){
+			.plan = p,
 			.layer = &p->lower[i],
 			.user = user,
 			.disk = node[i],
@@ -191,7 +233,7 @@ static int mount_upper(const struct layers_plan *p, const char *dir,
 		return path_mkdirs(path, 0755, e);
 	if (block_wait(user->devices, p->upper->driver, p->upper->source, &node, e) < 0 ||
 	    modules_demand(p->upper->fstype, e) < 0 ||
-	    mount_layer(node, path, p->upper, false, teardown, e) < 0)
+	    mount_layer(node, path, p->upper, NULL, false, teardown, e) < 0)
 		return err_wrap(e, "writable layer");
 	return 0;
 }

@@ -7,9 +7,13 @@
 /*
  * A root file system of EROFS layers on disks, verified where they say so, with an overlay on top
  * (verity-erofs 4). The members of one request make one group, mounted at the mount point of the
- * writable layer, or of the first of the others.
+ * writable layer, or of the first of the others. A merged image (one whose data is in blobs) is mounted
+ * with its blobs as devices of their own, which EROFS takes since Linux 5.16.
  */
-#define LAYERS_MAX 128u
+#define LAYERS_MAX 128u /* with the blobs of merged images */
+
+/* In GetGuestDetails: blobs may be partitions of their own (X-husk.blob-of-partition). */
+#define LAYERS_BLOBS_FEATURE "husk.blob-partitions"
 
 bool layers_is_member(const Grpc__Storage *s);
 

@@ -14,6 +14,7 @@
 #define PARTITIONED     "X-kata.gpt-partitioned=true"
 #define PARTITION       "X-kata.partition-number="
 #define MKDIR           "X-kata.mkdir.path="
+#define BLOB_OF         "X-husk.blob-of-partition=" /* no word of Kata's: husk's shim asks first */
 #define IN_UPPER        "{{ mount 0 }}/"
 #define IN_LOWER        "{{ mount 1 }}/"
 #define PARTITIONS_MAX  128u /* of the table that the host writes */
@@ -105,11 +106,32 @@ static int add_upper(struct layers_plan *p, const Grpc__Storage *s, struct err *
 	return 0;
 }
 
+static int read_blob_of(const Grpc__Storage *s, uint32_t *ret, struct err *e)
+{
+	*ret = 0;
+	for (size_t i = 0; i < s->n_options; i++) {
+		const char *text = s->options[i] + strlen(BLOB_OF);
+
+		if (strncmp(s->options[i], BLOB_OF, strlen(BLOB_OF)) != 0)
+			continue;
+		if (*ret != 0 || !num_u32(text, 10, ret) || *ret == 0)
+			return err_set(e, ERR_INVALID, BLOB_OF " '%s' is no partition", text);
+	}
+	if (*ret != 0 && has_option(s, LOWER))
+		return err_set(e, ERR_INVALID, BLOB_OF " a layer is no blob");
+	return 0;
+}
+
 static int add_lower(struct layers_plan *p, const Grpc__Storage *s, struct err *e)
 {
-	struct layer *l = &p->lower[p->n];
+	struct layer *l;
+	uint32_t blob_of;
 	int verified;
 
+	if (read_blob_of(s, &blob_of, e) < 0)
+		return -1;
+	l = blob_of ? &p->blob[p->n_blobs] : &p->lower[p->n];
+	l->blob_of = blob_of;
 	if (strcmp(s->fstype, "erofs") != 0)
 		return err_set(e, ERR_INVALID, "a layer is erofs, not '%s'", s->fstype);
 	l->storage = s;
@@ -119,7 +141,7 @@ static int add_lower(struct layers_plan *p, const Grpc__Storage *s, struct err *
 	if (verified < 0)
 		return -1;
 	l->verified = verified;
-	p->n++;
+	*(blob_of ? &p->n_blobs : &p->n) += 1;
 	return 0;
 }
 
@@ -143,6 +165,19 @@ static int add_member(struct layers_plan *p, const Grpc__Storage *s, struct err 
 	return read_mkdirs(s, p, e);
 }
 
+/* The disk of a blob is that of its image, which has been waited for. */
+static int check_blob(const struct layers_plan *p, const struct layer *blob, struct err *e)
+{
+	if (blob->partition == 0)
+		return err_set(e, ERR_INVALID, BLOB_OF " the blob is no partition");
+	for (size_t i = 0; i < p->n; i++)
+		if (p->lower[i].partition == blob->blob_of)
+			return strcmp(p->lower[i].storage->source, blob->storage->source) == 0
+				       ? 0
+				       : err_set(e, ERR_INVALID, BLOB_OF " it is on another disk");
+	return err_set(e, ERR_INVALID, BLOB_OF " partition %u is no layer", blob->blob_of);
+}
+
 static int fill(struct layers_plan *p, Grpc__Storage *const *member, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
@@ -154,6 +189,9 @@ static int fill(struct layers_plan *p, Grpc__Storage *const *member, size_t n, s
 		if ((p->lower[i].partition == 0) != (p->lower[0].partition == 0))
 			return err_set(e, ERR_INVALID,
 				       "some layers are partitions and some are disks");
+	for (size_t i = 0; i < p->n_blobs; i++)
+		if (check_blob(p, &p->blob[i], e) < 0)
+			return -1;
 	sort_by_partition(p);
 	return 0;
 }
@@ -165,6 +203,7 @@ int layers_plan_make(Grpc__Storage *const *member, size_t n, struct layers_plan 
 	if (n > LAYERS_MAX + 1)
 		return err_set(e, ERR_EXHAUSTED, "more than %u layers", LAYERS_MAX);
 	p.lower = xcalloc(n + 1, sizeof(p.lower[0]));
+	p.blob = xcalloc(n + 1, sizeof(p.blob[0]));
 	if (fill(&p, member, n, e) < 0) {
 		layers_plan_done(&p);
 		return -1;
@@ -176,6 +215,7 @@ int layers_plan_make(Grpc__Storage *const *member, size_t n, struct layers_plan 
 void layers_plan_done(struct layers_plan *p)
 {
 	free(p->lower);
+	free(p->blob);
 	strv_free(p->mkdirs);
 	*p = (struct layers_plan){ .n = 0 };
 }

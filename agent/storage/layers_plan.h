@@ -9,6 +9,7 @@
 struct layer {
 	const Grpc__Storage *storage;
 	uint32_t partition; /* 1 and up; 0: the whole disk */
+	uint32_t blob_of;   /* the partition of the merged image whose data this is; 0: a layer */
 	bool verified;
 	struct verity_params verity;
 };
@@ -17,6 +18,8 @@ struct layers_plan {
 	const Grpc__Storage *upper; /* NULL: a directory in the guest's memory */
 	struct layer *lower;        /* the topmost first */
 	size_t n;
+	struct layer *blob; /* those of one image in its own order of devices */
+	size_t n_blobs;
 	char **mkdirs; /* "<0 or 1>/<path>": below the upper, or the topmost lower */
 };
 

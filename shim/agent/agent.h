@@ -41,7 +41,9 @@ bool agent_has_feature(const struct agent *a, const char *name);
 #define AGENT_FEATURE_ORDERED_STREAMS \
 	"husk.ordered-streams" /* reads of a stream answered in order */
 
-#define AGENT_FEATURE_FORWARD "husk.forward" /* the calls below that begin agent_forward_ */
+/* storages of a merged EROFS image and of its blobs, each a partition (X-husk.blob-of-partition) */
+#define AGENT_FEATURE_BLOB_PARTITIONS "husk.blob-partitions"
+#define AGENT_FEATURE_FORWARD         "husk.forward" /* the calls below that begin agent_forward_ */
 
 int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req, struct deadline d,
 			 struct err *e) must_check;

@@ -56,6 +56,7 @@ int container_files_rootfs(struct sandbox *s, const struct container_params *p, 
 			       "disable_block_device_use is set: layers cannot get into the guest "
 			       "(containerd mounts them itself after its restart)");
 	f->read_only = plan.read_only;
+	plan.blobs_apart = agent_has_feature(s->agent, AGENT_FEATURE_BLOB_PARTITIONS);
 	if (rootfs_guest_attach(&plan, p->id, &s->disks, d, u, &f->request, &f->rootfs, e) == 0)
 		return 0;
 	if (!host_can_mount(&plan) || e->code != ERR_UNSUPPORTED)

@@ -34,9 +34,6 @@ static int read_slots(const struct disk_file *image, const uint8_t *sb, size_t n
 			return -1;
 		device[i].start = (uint64_t)get_le32(slot + AT_PLACE) << sb[AT_BLOCK_BITS];
 		device[i].bytes = (uint64_t)get_le32(slot + AT_BLOCKS) << sb[AT_BLOCK_BITS];
-		if (device[i].start == 0 || device[i].bytes == 0)
-			return err_set(e, ERR_INVALID, "'%s': blob %zu has no place on one disk",
-				       image->name, i + 1);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "shim/storage/layer_disk.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "shim/storage/erofs_devices.h"
@@ -55,11 +57,54 @@ static int open_file(struct layer_disk *d, const char *path, struct disk_file *r
 	return 0;
 }
 
-/* The blobs of a merged image, each where the image looks for it. */
-static int open_blobs(struct layer_disk *d, const struct rootfs_disk *from,
-		      const struct disk_file *image, struct pieces *p, struct err *e)
+/* How the file is verified, by the metadata that its mount names or that lies beside it. */
+static int take_verity(struct layer *l, const char *named, const struct disk_file *f, struct err *e)
 {
-	size_t n = strv_len((const char *const *)from->more);
+	auto_free char *beside = NULL;
+
+	if (!named && l->from->more && layer_verity_beside(f->name, &beside, e) < 0)
+		return -1;
+	l->verified = named || beside;
+	return l->verified ? layer_verity_read(named ? named : beside, f, &l->verity, e) : 0;
+}
+
+/* One more partition, for a blob of the image in partition `image`. */
+static int add_blob(struct layer_disk *d, size_t image, const struct disk_file *blob,
+		    struct pieces *p, struct err *e)
+{
+	struct layer *l = &d->layers[d->n_layers];
+
+	l->from = d->layers[image - 1].from;
+	l->blob_of = image;
+	add_piece(&p[d->n_layers++], blob->fd, blob->name, 0, blob->bytes);
+	return take_verity(l, NULL, blob, e);
+}
+
+/* Behind those before it, in the partition of its image. The tree cannot follow it there. */
+static int place_blob(const struct erofs_device *device, const struct disk_file *blob,
+		      uint64_t *end, struct pieces *p, struct err *e)
+{
+	auto_free char *metadata = NULL;
+
+	if (device->start < *end)
+		return err_set(e, ERR_INVALID, "the image has no place for it");
+	if (layer_verity_beside(blob->name, &metadata, e) < 0)
+		return -1;
+	if (metadata)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "'%s' is there, and the guest's agent cannot verify blobs",
+			       metadata);
+	add_piece(p, blob->fd, blob->name, device->start, device->bytes);
+	*end = device->start + whole_sectors(device->bytes);
+	return 0;
+}
+
+static int open_blobs(struct layer_disk *d, const struct disk_file *image, bool apart,
+		      struct pieces *p, struct err *e)
+{
+	size_t number = d->n_layers;
+	char *const *more = d->layers[number - 1].from->more;
+	size_t n = strv_len((const char *const *)more);
 	auto_free struct erofs_device *device = NULL;
 	uint64_t end = whole_sectors(image->bytes);
 
@@ -67,33 +112,43 @@ static int open_blobs(struct layer_disk *d, const struct rootfs_disk *from,
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct disk_file blob;
+		int r;
 
-		if (open_file(d, from->more[i], &blob, e) < 0)
+		if (open_file(d, more[i], &blob, e) < 0)
 			return -1;
-		if (device[i].start < end || device[i].bytes > blob.bytes)
-			return err_set(e, ERR_INVALID,
-				       "blob '%s' does not fit into its place in '%s'",
-				       from->more[i], image->name);
-		add_piece(p, blob.fd, from->more[i], device[i].start, device[i].bytes);
-		end = device[i].start + whole_sectors(device[i].bytes);
+		if (device[i].bytes == 0 || device[i].bytes > blob.bytes)
+			r = err_set(e, ERR_INVALID, "the image uses %" PRIu64 " bytes of it",
+				    device[i].bytes);
+		else if (apart)
+			r = add_blob(d, number, &blob, p, e);
+		else
+			r = place_blob(&device[i], &blob, &end, &p[number - 1], e);
+		if (r < 0)
+			return err_wrap(e, "blob '%s'", more[i]);
 	}
 	return 0;
 }
 
-static int open_layer(struct layer_disk *d, const struct rootfs_disk *from, struct layer *l,
+static int open_layer(struct layer_disk *d, const struct rootfs_disk *from, bool blobs_apart,
 		      struct pieces *p, struct err *e)
 {
+	struct layer *l = &d->layers[d->n_layers];
 	struct disk_file image;
 
 	if (open_file(d, from->file, &image, e) < 0)
 		return -1;
-	add_piece(p, image.fd, from->file, 0, image.bytes);
-	if (from->more && open_blobs(d, from, &image, p, e) < 0)
+	l->from = from;
+	add_piece(&p[d->n_layers++], image.fd, from->file, 0, image.bytes);
+	if (take_verity(l, from->verity, &image, e) < 0)
 		return -1;
-	if (from->verity && layer_verity_read(from->verity, &image, &l->verity, e) < 0)
-		return -1;
-	l->verified = from->verity != NULL;
-	return 0;
+	if (!from->more)
+		return 0;
+	if (l->verified && !blobs_apart)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "the guest's agent cannot verify a merged image");
+	if (!l->verified)
+		log_info("nothing verifies the merged image '%s' itself", from->file);
+	return open_blobs(d, &image, blobs_apart, p, e);
 }
 
 static uint64_t bytes_of(const struct pieces *p)
@@ -189,13 +244,12 @@ static int make_partitions(struct layer_disk *d, const struct pieces *p, struct 
 	return 0;
 }
 
-static int open_all(const struct rootfs_disk *layer, struct layer_disk *d, struct pieces *p,
-		    struct err *e)
+static int open_all(const struct rootfs_disk *layer, size_t n, bool blobs_apart,
+		    struct layer_disk *d, struct pieces *p, struct err *e)
 {
-	for (size_t i = 0; i < d->n_layers; i++)
-		if (open_layer(d, &layer[i], &d->layers[i], &p[i], e) < 0)
-			return err_wrap(e, "layer %zu of %zu, '%.300s'", i + 1, d->n_layers,
-					layer[i].file);
+	for (size_t i = 0; i < n; i++)
+		if (open_layer(d, &layer[i], blobs_apart, p, e) < 0)
+			return err_wrap(e, "layer %zu of %zu, '%.300s'", i + 1, n, layer[i].file);
 	if (d->n_layers > 1)
 		return make_partitions(d, p, e);
 	if (p[0].n == 1)
@@ -205,16 +259,31 @@ static int open_all(const struct rootfs_disk *layer, struct layer_disk *d, struc
 	return 0;
 }
 
-int layer_disk_open(const struct rootfs_disk *layer, size_t n, struct layer_disk *ret,
-		    struct err *e)
+/* How many partitions these layers need. */
+static size_t count_partitions(const struct rootfs_disk *layer, size_t n, bool blobs_apart)
 {
-	struct layer_disk d = { .n_layers = n };
-	struct pieces *p = xcalloc(n, sizeof(p[0]));
+	size_t parts = n;
+
+	for (size_t i = 0; blobs_apart && i < n; i++)
+		parts += strv_len((const char *const *)layer[i].more);
+	return parts;
+}
+
+int layer_disk_open(const struct rootfs_disk *layer, size_t n, bool blobs_apart,
+		    struct layer_disk *ret, struct err *e)
+{
+	size_t parts = count_partitions(layer, n, blobs_apart);
+	struct layer_disk d = { .n_layers = 0 };
+	struct pieces *p;
 	int r;
 
-	d.layers = xcalloc(n, sizeof(d.layers[0]));
-	r = open_all(layer, &d, p, e);
-	for (size_t i = 0; i < n; i++)
+	if (parts > ROOTFS_LAYERS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "%zu layers and blobs, at most %u", parts,
+			       ROOTFS_LAYERS_MAX);
+	p = xcalloc(parts, sizeof(p[0]));
+	d.layers = xcalloc(parts, sizeof(d.layers[0]));
+	r = open_all(layer, n, blobs_apart, &d, p, e);
+	for (size_t i = 0; i < parts; i++)
 		free(p[i].of);
 	free(p);
 	if (r < 0)

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 
-#define METADATA_MAX 65536u /* bytes; containerd writes about a hundred */
+#define METADATA_MAX    65536u /* bytes; containerd writes about a hundred */
+#define METADATA_SUFFIX ".dmverity"
 
 /* What containerd formats with, for trees that have no superblock to say so. */
 #define DEFAULT_ALGORITHM  "sha256"
@@ -142,6 +144,18 @@ static int complete(const struct disk_file *layer, struct verity_params *p, bool
 	else if (take_superblock(sb, p, has_salt, e) < 0)
 		return -1;
 	return verity_params_check(p, e);
+}
+
+int layer_verity_beside(const char *file, char **ret, struct err *e)
+{
+	auto_free char *path = xasprintf("%s" METADATA_SUFFIX, file);
+
+	*ret = NULL;
+	if (access(path, F_OK) == 0)
+		*ret = take_ptr(path);
+	else if (errno != ENOENT)
+		return err_sys(e, errno, "look for '%s'", path);
+	return 0;
 }
 
 int layer_verity_read(const char *metadata, const struct disk_file *layer,

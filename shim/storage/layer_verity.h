@@ -16,6 +16,12 @@
 int layer_verity_read(const char *metadata, const struct disk_file *layer,
 		      struct verity_params *ret, struct err *e) must_check;
 
+/*
+ * The metadata that lies beside a file under containerd's name for it, for free(); NULL if there is
+ * none. containerd's mount options leave it out where it gives the file as a blob of a merged image.
+ */
+int layer_verity_beside(const char *file, char **ret, struct err *e) must_check;
+
 /* The metadata alone: root hash, offset, salt ("" and *ret_has_salt false if it says none). */
 int layer_verity_parse(const char *text, size_t len, struct verity_params *ret, bool *ret_has_salt,
 		       struct err *e) must_check;

@@ -155,8 +155,6 @@ static int read_disk(const struct rootfs_mount *m, bool make, struct rootfs_disk
 		d->read_only = true;
 		d->is_image = true; /* also where "loop" was left out */
 	}
-	if (d->verity && d->more)
-		return err_set(e, ERR_UNSUPPORTED, "a merged image cannot be verified");
 	allow_same_uuid(d);
 	return 0;
 }

@@ -16,6 +16,10 @@
 #define UPPER       "X-kata.overlay-upper"
 #define LOWER       "X-kata.overlay-lower"
 #define PARTITIONED "X-kata.gpt-partitioned=true"
+#define PARTITION   "X-kata.partition-number"
+
+/* husk's own, for agents with AGENT_FEATURE_BLOB_PARTITIONS. */
+#define BLOB_OF "X-husk.blob-of-partition"
 
 /* A disk on its way into the guest, in a fiber of its own. */
 struct attaching {
@@ -67,7 +71,7 @@ static int open_writable(struct attach *a, const struct rootfs_disk *from, struc
 
 static int open_layers(struct attach *a, const struct rootfs_plan *p, struct err *e)
 {
-	if (layer_disk_open(p->layer, p->n_layers, &a->layers, e) < 0)
+	if (layer_disk_open(p->layer, p->n_layers, p->blobs_apart, &a->layers, e) < 0)
 		return -1;
 	a->lower.disk = (struct hv_disk){
 		.extents = a->layers.extents,
@@ -142,6 +146,13 @@ static void add_verity(Grpc__Storage *s, const struct layer *l)
 		guest_storage_add_option(s, words[i]);
 }
 
+static void add_number(Grpc__Storage *s, const char *option, size_t number)
+{
+	auto_free char *word = xasprintf("%s=%zu", option, number);
+
+	guest_storage_add_option(s, word);
+}
+
 static void request_layers(const struct attach *a, const char *path, struct guest_request *r)
 {
 	const struct rootfs_plan *p = a->plan;
@@ -158,17 +169,20 @@ static void request_layers(const struct attach *a, const char *path, struct gues
 			guest_storage_add_option(s, word);
 		}
 	}
-	for (size_t i = 0; i < p->n_layers; i++) {
-		Grpc__Storage *s = add(r, a->lower.device, &p->layer[i], path);
-		auto_free char *number = xasprintf("X-kata.partition-number=%zu", i + 1);
+	for (size_t i = 0; i < a->layers.n_layers; i++) {
+		const struct layer *l = &a->layers.layers[i];
+		Grpc__Storage *s = add(r, a->lower.device, l->from, path);
 
-		guest_storage_add_option(s, LOWER);
+		if (l->blob_of > 0)
+			add_number(s, BLOB_OF, l->blob_of);
+		else
+			guest_storage_add_option(s, LOWER);
 		guest_storage_add_option(s, MEMBER);
 		if (a->layers.partitioned) {
 			guest_storage_add_option(s, PARTITIONED);
-			guest_storage_add_option(s, number);
+			add_number(s, PARTITION, i + 1);
 		}
-		add_verity(s, &a->layers.layers[i]);
+		add_verity(s, l);
 	}
 }
 

@@ -50,6 +50,13 @@ static int wrap(const struct rootfs_mount *m, size_t i, struct err *e)
 			m->source);
 }
 
+/* A merged image is a layer also where it is the only one: its blobs come with it. */
+static void set_alone(struct rootfs_plan *p)
+{
+	p->way = p->layer[0].more ? ROOTFS_LAYERS : ROOTFS_DISK;
+	p->read_only = p->read_only || p->layer[0].more;
+}
+
 /* ---- Lists as they were before templates ---- */
 
 static int plan_classic(const struct rootfs_mount *m, size_t n, struct rootfs_plan *p,
@@ -61,8 +68,8 @@ static int plan_classic(const struct rootfs_mount *m, size_t n, struct rootfs_pl
 		return 0;
 	if (rootfs_disk_read(m, m->type, false, &p->layer[0], e) < 0)
 		return -1;
-	p->way = ROOTFS_DISK;
 	p->n_layers = 1;
+	set_alone(p);
 	return 0;
 }
 
@@ -280,7 +287,7 @@ static int plan_bind(const struct rootfs_mount *m, size_t index, struct rootfs_p
 	}
 	if (p->n_layers == 1 && !p->has_writable && path.is_template && !*path.rest &&
 	    path.first == p->layer[0].index && path.first == path.last) {
-		p->way = ROOTFS_DISK;
+		set_alone(p);
 		return 0;
 	}
 	return err_set(e, ERR_UNSUPPORTED, "it is no directory of a disk");

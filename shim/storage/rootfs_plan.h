@@ -26,8 +26,8 @@ struct rootfs_disk {
 	size_t index; /* of the mount, for messages */
 	const char *fstype;
 	const char *file;
-	char **more;        /* files that follow on the same disk (`device=`), in order; owned */
-	const char *verity; /* containerd's metadata: a path, or JSON. NULL: not verified */
+	char **more;        /* the blobs of a merged image (`device=`), in order; owned */
+	const char *verity; /* containerd's metadata: a path, or JSON. NULL: it names none */
 	bool read_only;
 	bool is_image;         /* `loop`: a regular file */
 	char **options;        /* words for the mount in the guest; owned */
@@ -43,9 +43,10 @@ struct rootfs_plan {
 	size_t n_layers;
 	bool has_writable;
 	struct rootfs_disk writable;
-	char *directory; /* of the writable one; owned */
-	char **mkdirs;   /* directories to be made in the writable one; owned */
-	bool read_only;  /* the snapshot is a view: nothing is to be written */
+	char *directory;  /* of the writable one; owned */
+	char **mkdirs;    /* directories to be made in the writable one; owned */
+	bool read_only;   /* the snapshot is a view: nothing is to be written */
+	bool blobs_apart; /* for the caller to set: the guest takes blobs as devices of their own */
 	const char *
 		upper_on_host; /* a directory for what is written that the guest cannot use; or NULL */
 };

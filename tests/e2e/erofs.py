@@ -256,6 +256,35 @@ def test_sixty_layers(ct):
     check_image(ct, 60)
 
 
+@contextlib.contextmanager
+def merged(ct, files):
+    """An image of the names of all these layers, the topmost first, where containerd looks for it."""
+    image = f"{os.path.dirname(files[0])}/fsmeta.erofs"
+    subprocess.run([f"{ct.path[0]}/mkfs.erofs", "--quiet", "--aufs", "--ovlfs-strip=1", image, *reversed(files)],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield image
+    finally:
+        os.unlink(image)
+
+
+def test_merged_layers(ct):
+    """All of two, and seven below three others (more, and mkfs.erofs 1.8 loses an opaque directory): each
+    blob is a device of its own in the guest, and verified."""
+    for count, above in ((2, 0), (10, 3)):
+        name = ct.create(count, f"ls /sys/block | grep -c dm-; echo; {layered.SUMS}; echo;"
+                                "echo written > /data/top && cat /data/top")
+        with merged(ct, ct.layers(count)[above:]):
+            done = ct.start_task(name)
+        ct.remove(name)
+        devices, sums, rest = done.text.split("\n\n")
+        check_equal(devices, str(count), done.error)
+        check_equal(layered.read_sums(sums), ct.images[count].sums())
+        check_equal(rest, "written\n")
+    with open(ct.log_path, errors="replace") as log:
+        check_in("nothing verifies the merged image", log.read())
+
+
 def test_writable_image_is_formatted_once(ct):
     """containerd has made it already, for its client: without it the shim does."""
     name = ct.create(2, "cat /kept; echo kept > /kept; grep -o 'ext4' /proc/filesystems")
@@ -379,6 +408,56 @@ def test_flipped_byte(ct):
     check(int(out.split()[-1]) <= 4096, out)
     check_equal(ct.run_in(layer_mounts(ct.layers(10)), "sha256sum < /data/own-6")[1].split()[0],
                 ct.images[10].sums()["data/own-6"])
+
+
+def merged_mounts(image, files, *more):
+    """A view of them, as the snapshotter has it."""
+    return [("erofs", image, "ro", "loop", *(f"device={file}" for file in reversed(files)), *more),
+            ("format/bind", "{{ mount 0 }}", "ro", "rbind")]
+
+
+def test_flipped_byte_in_a_blob(ct):
+    """Of the data, an error when it is read; of what is read first, no start. The names are the image's."""
+    files = ct.layers(2)
+    data = layered.body(1, "data/own-1", 5997)
+    file, at = ct.layer_with(data[:64])
+    with merged(ct, files) as image:
+        mounts = merged_mounts(image, files)
+        code, out = ct.run_in(mounts, f"{layered.SUMS}; grep -c ' / overlay ro' /proc/mounts")
+        check_equal(layered.read_sums("\n".join(out.splitlines()[:-1])), ct.images[2].sums())
+        check_equal((code, out.splitlines()[-1]), (0, "1"))
+        with changed(file, at + 4096 + 17):
+            code, out = ct.run_in(mounts, "cat /data/own-1 | wc -c")
+        check_in("Input/output error", out)
+        check(int(out.split()[-1]) <= 4096, out)
+        with changed(file, 1024):
+            text = ct.refused(mounts)
+        check_in("blob in partition 3", text)
+        check_in("verification failed", text)
+
+
+def test_merged_image_that_is_verified(ct):
+    files = ct.layers(2)
+    with merged(ct, files) as image:
+        size = os.stat(image).st_size
+        check_equal(size % 4096, 0)
+        out = subprocess.run(["veritysetup", "format", f"--data-blocks={size // 4096}", f"--hash-offset={size}", image, image],
+                             check=True, capture_output=True, text=True).stdout
+        root = re.search(r"Root hash:\s*([0-9a-f]+)", out).group(1)
+        meta = f"{image}.dmverity"
+        mounts = merged_mounts(image, files)
+        for digest in (root, "77" * 32):
+            with open(meta, "w") as file:
+                json.dump({"roothash": digest, "hashoffset": size}, file)
+            try:
+                if digest == root:  # one of the machine's own container, this, and two blobs
+                    check_equal(ct.run_in(mounts, "ls /sys/block | grep -c dm-; cat /data/own-1 | wc -c"), (0, "4\n5997\n"))
+                else:
+                    text = ct.refused(mounts)
+                    check_in("layer 1", text)
+                    check_in("verification failed", text)
+            finally:
+                os.unlink(meta)
 
 
 def test_flipped_byte_in_what_is_mounted(ct):

@@ -14,9 +14,10 @@
 #define PART "X-kata.partition-number="
 #define ROOT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define ON   "X-kata.dmverity-enabled=true"
+#define BLOB "X-husk.blob-of-partition="
 
 #define MEMBERS 4
-#define WORDS   6
+#define WORDS   7
 
 struct member {
 	const char *fstype, *mount_point;
@@ -101,6 +102,37 @@ static void test_single(void **state)
 	assert_int_equal(p.lower[0].verity.data_blocks, 2);
 }
 
+/* A layer above a merged image of two blobs, the second of them verified. */
+static void test_blobs(void **state)
+{
+	static const struct member members[MEMBERS] = {
+		{ "erofs", "/r", { LOW, M, GPT, PART "1" } },
+		{ "erofs", "/r", { LOW, M, GPT, PART "2" } },
+		{ "erofs", "/r", { BLOB "2", M, GPT, PART "3" } },
+		{ "erofs",
+		  "/r",
+		  { BLOB "2", M, GPT, PART "4", ON, "X-kata.dmverity.roothash=" ROOT,
+		    "X-kata.dmverity.hashoffset=8192" } },
+	};
+	auto_layers_plan struct layers_plan p = { .n = 0 }, other = { .n = 0 };
+	struct group g;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make(&g, members);
+	assert_ok(layers_plan_make(g.list, g.n, &p, &e), &e);
+	assert_int_equal(p.n, 2);
+	assert_int_equal(p.n_blobs, 2);
+	assert_int_equal(p.lower[1].partition, 2);
+	assert_int_equal(p.blob[0].partition, 3);
+	assert_int_equal(p.blob[0].blob_of, 2);
+	assert_false(p.blob[0].verified);
+	assert_int_equal(p.blob[1].partition, 4);
+	assert_true(p.blob[1].verified);
+	g.storage[3].source = (char *)(uintptr_t) "0f/00";
+	assert_err(layers_plan_make(g.list, g.n, &other, &e), &e, ERR_INVALID, "another disk");
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -125,6 +157,20 @@ static void test_bad(void **state)
 		{ { { "erofs", "/u", { LOW, M, "X-kata.mkdir.path={{ mount 2 }}/x" } } },
 		  "is not in a layer" },
 		{ { { "erofs", "/u", { LOW, M, ON } } }, "X-kata.dmverity.hashoffset: is missing" },
+		{ { { "erofs", "/u", { BLOB "1", M, GPT, PART "2" } } }, "no layers to read from" },
+		{ { { "erofs", "/u", { LOW, M, GPT, PART "1" } },
+		    { "erofs", "/u", { BLOB "7", M, GPT, PART "2" } } },
+		  "partition 7 is no layer" },
+		{ { { "erofs", "/u", { LOW, M, GPT, PART "1" } },
+		    { "erofs", "/u", { BLOB "2", M, GPT, PART "2" } } },
+		  "partition 2 is no layer" },
+		{ { { "erofs", "/u", { LOW, M, GPT, PART "1" } },
+		    { "erofs", "/u", { BLOB "0", M, GPT, PART "2" } } },
+		  "'0' is no partition" },
+		{ { { "erofs", "/u", { LOW, M, GPT, PART "1" } },
+		    { "erofs", "/u", { BLOB "1", M } } },
+		  "the blob is no partition" },
+		{ { { "erofs", "/u", { LOW, BLOB "1", M, GPT, PART "1" } } }, "no blob" },
 	};
 
 	(void)state;
@@ -193,9 +239,10 @@ static void test_partition_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),  cmocka_unit_test(test_single),
-		cmocka_unit_test(test_bad),    cmocka_unit_test(test_members),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_partition_nodes),
+		cmocka_unit_test(test_order),           cmocka_unit_test(test_single),
+		cmocka_unit_test(test_blobs),           cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_members),         cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_partition_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,7 +271,7 @@ static void test_partitions(void **state)
 					    i % 3 + 1, 0);
 		layer[i].verity = i % 3 == 1 ? META(8192) : NULL;
 	}
-	assert_ok(layer_disk_open(layer, ARRAY_LEN(layer), &d, &e), &e);
+	assert_ok(layer_disk_open(layer, ARRAY_LEN(layer), true, &d, &e), &e);
 	assert_true(d.partitioned);
 	for (unsigned i = 0; i < ARRAY_LEN(layer); i++) {
 		assert_int_equal(d.layers[i].verified, i % 3 == 1);
@@ -304,7 +304,7 @@ static void test_one_is_the_disk(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_ok(layer_disk_open(&layer, 1, &d, &e), &e);
+	assert_ok(layer_disk_open(&layer, 1, true, &d, &e), &e);
 	assert_false(d.partitioned);
 	assert_int_equal(d.n_extents, 1);
 	assert_int_equal(d.extents[0].length, 0);
@@ -329,7 +329,7 @@ static char *write_merged(const char *name, unsigned devices)
 	return write_file(name, data, sizeof(data));
 }
 
-static void test_merged_image(void **state)
+static void test_merged_image_on_one_disk(void **state)
 {
 	auto_free char *image = write_merged("merged", 2), *other = write_merged("other", 3);
 	auto_free char *a = write_layer("a", 'a', 3, "sha256", 4096, 3, 0);
@@ -341,25 +341,73 @@ static void test_merged_image(void **state)
 	uint8_t block[BLOCK];
 
 	(void)state;
-	assert_ok(layer_disk_open(layer, 2, &d, &e), &e);
+	assert_ok(layer_disk_open(layer, 2, false, &d, &e), &e);
 	for (unsigned i = 2; i < 6; i++) {
 		read_disk(&d, start_of(&d, 1) + i * BLOCK, block, sizeof(block));
 		assert_int_equal(block[7], i < 5 ? 'a' : 'b');
 	}
 	layer_disk_close(&d);
-	assert_ok(layer_disk_open(&layer[1], 1, &d, &e), &e);
+	assert_ok(layer_disk_open(&layer[1], 1, false, &d, &e), &e);
 	assert_false(d.partitioned);
 	read_disk(&d, (uint64_t)5 * BLOCK, block, sizeof(block));
 	assert_int_equal(block[7], 'b');
 	layer_disk_close(&d);
 
 	layer[1].more = turned;
-	assert_err(layer_disk_open(layer, 2, &d, &e), &e, ERR_INVALID, "does not fit");
+	assert_err(layer_disk_open(layer, 2, false, &d, &e), &e, ERR_INVALID,
+		   "the image uses 12288 bytes of it");
 	layer[1].more = more;
 	layer[1].file = other;
-	assert_err(layer_disk_open(layer, 2, &d, &e), &e, ERR_INVALID, "has 3 blobs");
+	assert_err(layer_disk_open(layer, 2, false, &d, &e), &e, ERR_INVALID, "has 3 blobs");
 	layer[1].file = a;
-	assert_err(layer_disk_open(layer, 2, &d, &e), &e, ERR_INVALID, "is no EROFS image");
+	assert_err(layer_disk_open(layer, 2, false, &d, &e), &e, ERR_INVALID, "is no EROFS image");
+}
+
+/* A layer, a merged image, its two blobs: the second has metadata beside it. */
+static void test_blobs_apart(void **state)
+{
+	auto_free char *image = write_merged("merged", 2), *other = write_merged("other", 3);
+	auto_free char *a = write_layer("a", 'a', 3, "sha256", 4096, 3, 0);
+	auto_free char *b = write_layer("b", 'b', 1, "sha256", 4096, 1, 0);
+	auto_free char *meta = write_file("b.dmverity", META(4096), strlen(META(4096)));
+	char *more[] = { a, b, NULL }, *turned[] = { b, a, NULL };
+	struct rootfs_disk layer[2] = { { .file = b }, { .file = image, .more = more } };
+	struct layer_disk d;
+	struct err e = ERR_INIT;
+	unsigned before = open_files();
+	uint8_t block[BLOCK];
+
+	(void)state;
+	assert_ok(layer_disk_open(layer, 2, true, &d, &e), &e);
+	assert_true(d.partitioned);
+	assert_int_equal(d.n_layers, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(d.layers[i].blob_of, i < 2 ? 0 : 2);
+		assert_ptr_equal(d.layers[i].from, &layer[i > 0]);
+		assert_int_equal(d.layers[i].verified, i == 3);
+	}
+	assert_int_equal(d.layers[3].verity.hash_offset, 4096);
+	for (unsigned i = 0; i < 4; i++) {
+		read_disk(&d, start_of(&d, i), block, sizeof(block));
+		assert_int_equal(block[7], i == 1 ? 0 : i == 2 ? 'a' : 'b');
+	}
+	layer_disk_close(&d);
+
+	/* with the image itself verified; on one disk neither can be */
+	layer[1].verity = META(4096);
+	assert_err(layer_disk_open(layer, 2, true, &d, &e), &e, ERR_INVALID, "ends before");
+	assert_err(layer_disk_open(layer, 2, false, &d, &e), &e, ERR_INVALID, "ends before");
+	layer[1].verity = NULL;
+	assert_err(layer_disk_open(layer, 2, false, &d, &e), &e, ERR_UNSUPPORTED,
+		   "b.dmverity' is there");
+
+	layer[1].more = turned;
+	assert_err(layer_disk_open(layer, 2, true, &d, &e), &e, ERR_INVALID,
+		   "the image uses 12288 bytes of it");
+	layer[1].more = more;
+	layer[1].file = other;
+	assert_err(layer_disk_open(layer, 2, true, &d, &e), &e, ERR_INVALID, "has 3 blobs");
+	assert_int_equal(open_files(), before);
 }
 
 static void test_errors_name_the_layer(void **state)
@@ -388,7 +436,7 @@ static void test_errors_name_the_layer(void **state)
 			layer[k] = (struct rootfs_disk){ .file = good };
 		layer[6] = rows[i].bad;
 		e = ERR_INIT;
-		assert_int_equal(layer_disk_open(layer, 10, &d, &e), -1);
+		assert_int_equal(layer_disk_open(layer, 10, true, &d, &e), -1);
 		if (!strstr(e.text, "layer 7 of 10") || !strstr(e.text, rows[i].part))
 			fail_msg("'%s' does not say '%s'", e.text, rows[i].part);
 		assert_int_equal(open_files(), before);
@@ -400,10 +448,10 @@ static void test_errors_name_the_layer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_superblock_decides),    CASE(test_without_a_superblock),
-		CASE(test_what_does_not_fit),     CASE(test_partitions),
-		CASE(test_one_is_the_disk),       CASE(test_merged_image),
-		CASE(test_errors_name_the_layer),
+		CASE(test_superblock_decides), CASE(test_without_a_superblock),
+		CASE(test_what_does_not_fit),  CASE(test_partitions),
+		CASE(test_one_is_the_disk),    CASE(test_merged_image_on_one_disk),
+		CASE(test_blobs_apart),        CASE(test_errors_name_the_layer),
 	};
 
 	return cmocka_run_group_tests_name("layers as a disk", tests, NULL, NULL);

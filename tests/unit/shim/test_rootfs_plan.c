@@ -177,7 +177,11 @@ static void test_views(void **state)
 		   "erofs:/SN/1/layer.erofs ro image (ro);");
 	check_plan("erofs|/SN/2/fsmeta.erofs|ro,loop,device=/SN/1/layer.erofs\n"
 		   "format/bind|{{ mount 0 }}|ro,rbind",
-		   "disk read-only: erofs:/SN/2/fsmeta.erofs+/SN/1/layer.erofs ro image (ro);");
+		   "layers read-only: erofs:/SN/2/fsmeta.erofs+/SN/1/layer.erofs ro image (ro);");
+	check_plan("erofs|/SN/2/fsmeta.erofs|ro,loop,device=/SN/1/layer.erofs,"
+		   "X-containerd.dmverity=/v",
+		   "layers read-only: erofs:/SN/2/fsmeta.erofs+/SN/1/layer.erofs ro image "
+		   "verity=/v (ro);");
 }
 
 static void test_other_snapshotters(void **state)
@@ -263,7 +267,6 @@ static void test_what_cannot_be(void **state)
 		{ "erofs|/a|ro\noverlay|o|lowerdir={{ mount 0 }},upperdir=/u", ERR_INVALID,
 		  "alone" },
 		{ "erofs|/a|ro\noverlay|o|upperdir=/u,workdir=/w", ERR_INVALID, "no lowerdir=" },
-		{ "erofs|/a|ro,X-containerd.dmverity=/v,device=/b", ERR_UNSUPPORTED, "merged" },
 		{ "erofs|/a|ro,device=b", ERR_INVALID, "device=b" },
 		{ "erofs|/a|ro,X-containerd.other=1", ERR_UNSUPPORTED, "X-containerd.other" },
 		{ "erofs|a|ro", ERR_INVALID, "no absolute path" },
