@@ -37,6 +37,8 @@ class Disks(c.Containerd):
         self.directory = tempfile.mkdtemp(prefix="husk-layers-", dir="/tmp")
         base = os.path.join(os.path.dirname(os.path.abspath(image)), "busybox")
         shutil.copy(f"{base}/etc/passwd", f"{self.directory}/marker")
+        self.dmsetup = f"{self.directory}/dmsetup"
+        copy_program("dmsetup", self.dmsetup)
         self.images = {n: layered.Layered(self.directory, base, n) for n in counts}
         super().__init__(name, binaries, prefix, image, config)
 
@@ -177,6 +179,21 @@ class Disks(c.Containerd):
             return {line.split()[4] for line in file if self.run in line}
 
 
+# In a guest, where a directory of copy_program() is /dmsetup.
+DMSETUP = "DM_DISABLE_UDEV=1 /dmsetup/ld.so --library-path /dmsetup /dmsetup/dmsetup"
+
+
+def copy_program(name, directory):
+    """A program of this host with its libraries and their loader, as ld.so: for guests that have none of them."""
+    path = shutil.which(name)
+    text = subprocess.run(["ldd", path], check=True, capture_output=True, text=True).stdout
+    os.makedirs(directory)
+    for library in re.findall(r"(/\S+) \(0x", text):
+        base = os.path.basename(library)
+        shutil.copy(library, f"{directory}/{'ld.so' if base.startswith('ld-') else base}")
+    shutil.copy(path, f"{directory}/{name}")
+
+
 def holds(path, data):
     with open(path, "rb") as file:
         return data in file.read()
@@ -224,20 +241,26 @@ def root_hash(layer):
 # ---- through containerd ----
 
 def check_image(ct, count):
-    """Every byte, one verified device for each layer, and writing."""
-    script = (f"cat /sys/block/dm-*/dm/name; cat /sys/block/dm-*/ro | sort | uniq -c; echo; {layered.SUMS}; echo;"
-              "echo written > /data/top && cat /data/top; rm /data/own-* && ls /data | grep -c own")
-    done = ct.run_image(count, script)
-    names, sums, rest = done.text.split("\n\n")
+    """Every byte, one verified device for each layer, as dmsetup in the guest lists it, and writing."""
+    script = (f"mkdir -p /dev/mapper && mknod /dev/mapper/control c 10 236; {DMSETUP} table; echo; {DMSETUP} info -c"
+              " --noheadings -o attr; cat /sys/block/dm-*/ro | sort | uniq -c; echo;"
+              f"{layered.SUMS}; echo; echo written > /data/top && cat /data/top; rm /data/own-* && ls /data | grep -c own")
+    done = ct.run_image(count, script, options=("--privileged", *bind(ct.dmsetup, "/dmsetup", "ro")))
+    table, state, sums, rest = done.text.split("\n\n")
     check_equal(layered.read_sums(sums), ct.images[count].sums(), "files")
     check_equal(rest.split(), ["written", "0"], done.error)
-    *names, read_only = names.splitlines()
+    *states, read_only = state.splitlines()
+    check_equal(states, ["L--r"] * count, "live, not suspended, read-only")
     check_equal(read_only.split(), [str(count), "1"], "devices that are read-only")
-    hashes = [re.search(r"-off[0-9]+-([0-9a-f]{32})-", name).group(1) for name in names]
-    check_equal(sorted(hashes), sorted(root_hash(layer)[:32] for layer in ct.layers(count)), "root hashes")
-    if count > 1:  # the partition says which layer it is
-        place = {int(re.search(r"vd[a-z]([0-9]+)-", name).group(1)): digest for name, digest in zip(names, hashes)}
-        check_equal([place[i + 1] for i in range(count)], [root_hash(layer)[:32] for layer in ct.layers(count)])
+    targets = dict(line.split(": ", 1) for line in table.splitlines())
+    check_equal(len(targets), count, table)
+    place = {}
+    for name, target in targets.items():
+        start, _, kind, version, data, tree, *sizes, _, _, algorithm, digest, _ = target.split()
+        check_equal((start, kind, version, data == tree, sizes, algorithm), ("0", "verity", "1", True, ["4096", "4096"], "sha256"), target)
+        place[int(re.match("kata-verity-vd[a-z]([0-9]*)-", name).group(1) or 1)] = digest
+    # the partition says which layer it is
+    check_equal([place[i + 1] for i in range(count)], [root_hash(layer) for layer in ct.layers(count)], "root hashes")
 
 
 def test_one_layer(ct):
@@ -627,7 +650,7 @@ def run(report, entry, options):
     label = f"containerd {name}, disks"
     before = census.take()
     ct = Disks(name, binaries, options.prefix, options.image, options.erofs_utils, "64MiB",
-               "[runtime]\nenable_debug = true\n")
+               "[agent.husk]\ndial_timeout = 120\n[runtime]\nenable_debug = true\n")
 
     def test_nothing_is_left(before):
         check_equal(census.leftovers(before), [])
