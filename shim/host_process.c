@@ -17,6 +17,7 @@
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
+#include "shim/storage/host_mounts.h"
 
 #define CGROUP_ROOT   "/sys/fs/cgroup"
 #define OOM_SCORE_MAX 1000
@@ -30,6 +31,8 @@
 
 int host_process_own_mounts(struct err *e)
 {
+	if (host_mounts_keep(e) < 0)
+		return -1;
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "new mount namespace");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)

@@ -28,12 +28,17 @@
 static char *features_json(void)
 {
 	static const char *const mount_options[] = {
-		"async",       "atime",      "bind",       "defaults", "dev",         "diratime",
-		"dirsync",     "exec",       "mand",       "noatime",  "nodev",       "nodiratime",
-		"noexec",      "nomand",     "norelatime", "nosuid",   "private",     "rbind",
-		"relatime",    "remount",    "ro",         "rprivate", "rshared",     "rslave",
-		"runbindable", "rw",         "shared",     "slave",    "strictatime", "suid",
-		"sync",        "unbindable", NULL,
+		"async",        "atime",       "bind",      "defaults",     "dev",
+		"diratime",     "dirsync",     "exec",      "mand",         "noatime",
+		"nodev",        "nodiratime",  "noexec",    "nomand",       "norelatime",
+		"nosuid",       "nosymfollow", "private",   "ratime",       "rbind",
+		"rdev",         "rdiratime",   "relatime",  "rexec",        "rnoatime",
+		"rnodev",       "rnodiratime", "rnoexec",   "rnorelatime",  "rnosuid",
+		"rnosymfollow", "ro",          "rprivate",  "rrelatime",    "rro",
+		"rrw",          "rshared",     "rslave",    "rstrictatime", "rsuid",
+		"rsymfollow",   "runbindable", "rw",        "shared",       "slave",
+		"strictatime",  "suid",        "symfollow", "sync",         "tmpcopyup",
+		"unbindable",   NULL,
 	};
 	static const char *const namespaces[] = {
 		"cgroup", "ipc", "mount", "network", "pid", "uts", NULL,

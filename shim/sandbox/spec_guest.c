@@ -200,6 +200,19 @@ static void mount_set_shm(Grpc__Mount *m)
 	m->n_options = 1;
 }
 
+static void mount_drop_option(Grpc__Mount *m, const char *option)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (strcmp(m->options[i], option) == 0)
+			text_free(m->options[i]);
+		else
+			m->options[kept++] = m->options[i];
+	}
+	m->n_options = kept;
+}
+
 /* A block device that was bound is one of the container's. The agent puts in the guest's numbers. */
 static void add_device(Grpc__Spec *spec, const char *path, const struct stat *st)
 {
@@ -236,6 +249,8 @@ static void rewrite_mounts(Grpc__Spec *spec, const struct volume *v)
 		case VOLUME_SHARED:
 		case VOLUME_MOUNTED:
 			mount_set_bind(m, v[i].guest_path);
+			if (v[i].read_only_on_host)
+				mount_drop_option(m, "ro");
 			break;
 		case VOLUME_SHM:
 			mount_set_shm(m);

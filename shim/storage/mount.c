@@ -14,6 +14,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "shim/storage/host_mounts.h"
 #include "shim/storage/loop.h"
 #include "shim/storage/overlay.h"
 
@@ -79,15 +80,31 @@ struct bind_work {
 	int result;
 };
 
+static int clone_source(const struct mount_bind_params *p, struct err *e)
+{
+	auto_close int there = -1;
+	int tree;
+
+	if (p->of_host) {
+		there = host_mounts_open(p->source, e);
+		return there < 0 ? -1 : host_mounts_clone(there, p->recursive, e);
+	}
+	tree = open_tree(AT_FDCWD, p->source,
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (p->recursive ? AT_RECURSIVE : 0));
+	return tree < 0 ? err_sys(e, errno, "copy the mount") : tree;
+}
+
 static int bind_now(const struct mount_bind_params *p, struct err *e)
 {
-	struct mount_attr attr = { .propagation = MS_PRIVATE };
-	unsigned int recursive = p->recursive ? AT_RECURSIVE : 0;
-	auto_close int tree =
-		open_tree(AT_FDCWD, p->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+	struct mount_attr attr = { .attr_set = 0 };
+	struct mount_attr propagation = {
+		.propagation = p->propagation == MOUNT_PROPAGATION_SLAVE ? MS_SLAVE : MS_PRIVATE,
+	};
+	unsigned int below = p->recursive ? AT_RECURSIVE : 0;
+	auto_close int tree = clone_source(p, e);
 
 	if (tree < 0)
-		return err_sys(e, errno, "bind '%s'", p->source);
+		return err_wrap(e, "bind '%s'", p->source);
 	if (p->add_flags & MS_RDONLY)
 		attr.attr_set |= MOUNT_ATTR_RDONLY;
 	if (p->add_flags & MS_NOSUID)
@@ -96,9 +113,9 @@ static int bind_now(const struct mount_bind_params *p, struct err *e)
 		attr.attr_set |= MOUNT_ATTR_NODEV;
 	if (p->add_flags & MS_NOEXEC)
 		attr.attr_set |= MOUNT_ATTR_NOEXEC;
-	if (p->propagation == MOUNT_PROPAGATION_SLAVE)
-		attr.propagation = MS_SLAVE;
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr)) < 0)
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | below, &propagation, sizeof(propagation)) < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | (p->flags_below ? below : 0), &attr,
+			  sizeof(attr)) < 0)
 		return err_sys(e, errno, "set attributes of the bind mount of '%s'", p->source);
 	if (move_mount(tree, "", AT_FDCWD, p->target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "bind '%s' to '%s'", p->source, p->target);
@@ -210,10 +227,10 @@ static char *mount_point_of(char *line)
 	return field;
 }
 
-int mount_detach_below(const char *dir, struct err *e)
+/* The mount points at and below `dir`, oldest first. */
+static int find_below(const char *dir, char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
-	auto_strv char **found = NULL;
 	size_t len = strlen(dir);
 	char *rest;
 
@@ -225,8 +242,29 @@ int mount_detach_below(const char *dir, struct err *e)
 
 		if (point && strncmp(point, dir, len) == 0 &&
 		    (point[len] == '\0' || point[len] == '/'))
-			strv_add(&found, point);
+			strv_add(ret, point);
 	}
+	return 0;
+}
+
+int mount_has_below(const char *dir, bool *ret, struct err *e)
+{
+	auto_strv char **found = NULL;
+
+	if (find_below(dir, &found, e) < 0)
+		return -1;
+	*ret = false;
+	for (size_t i = 0; found && found[i]; i++)
+		*ret |= strlen(found[i]) > strlen(dir);
+	return 0;
+}
+
+int mount_detach_below(const char *dir, struct err *e)
+{
+	auto_strv char **found = NULL;
+
+	if (find_below(dir, &found, e) < 0)
+		return -1;
 	for (size_t i = strv_len((const char *const *)found); i > 0; i--)
 		mount_detach(found[i - 1]);
 	return 0;

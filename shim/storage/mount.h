@@ -24,7 +24,9 @@ enum mount_propagation {
 struct mount_bind_params {
 	const char *source, *target;
 	bool recursive;
+	bool of_host;            /* the source is what containerd sees there (host_mounts.h) */
 	unsigned long add_flags; /* of MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC: set on the copy */
+	bool flags_below;        /* and on the mounts below it */
 	enum mount_propagation propagation;
 };
 
@@ -44,6 +46,9 @@ int mount_filesystem(const char *type, const char *source, const char *target,
 
 /* Make `path` a mount point of its own whose later mounts reach those who copied it, nobody else. */
 int mount_make_shared_root(const char *path, struct undo *u, struct err *e) must_check;
+
+/* Is anything mounted below (not at) `dir` in this mount namespace? */
+int mount_has_below(const char *dir, bool *ret, struct err *e) must_check;
 
 /* Take it out of the tree now, even if something is open in it. Not mounted: nothing happens. */
 void mount_detach(const char *path);

@@ -105,8 +105,12 @@ int mount_options_parse(const char *const *options, struct mount_options *ret, s
 	for (size_t i = 0; options && options[i]; i++) {
 		const char *word = options[i];
 
-		if (!*word || take_flag(word, &o))
+		if (!*word)
 			continue;
+		if (take_flag(word, &o)) {
+			o.read_only_below |= strcmp(word, "rro") == 0;
+			continue;
+		}
 		if (strcmp(word, "loop") == 0) {
 			o.loop = true;
 			continue;

@@ -11,9 +11,6 @@
  * Mount options as containerd's snapshotters and OCI specs write them (mount(8) words), sorted into
  * what the kernel takes as flags, what it takes as text, and what is for the one who mounts.
  *
- * "rro" is "ro" here: our read-only bind mounts are so throughout, because a guest makes what lies
- * below a virtio-fs mount read-only with it.
- *
  * Never passed on: "loop" (it is a request to us), "context=…" and its relatives (a label for a
  * mount on the host means nothing in the guest), "x-…" comments. Refused with ERR_UNSUPPORTED:
  * "X-containerd.…", "X-kata.…" and "io.katacontainers.…" (they ask for dm-verity, formatting and the
@@ -22,6 +19,7 @@
 struct mount_options {
 	unsigned long flags;       /* MS_*, MS_BIND and MS_REC among them */
 	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, …, or 0 */
+	bool read_only_below;      /* "rro": MS_RDONLY is meant for the mounts below as well */
 	bool loop;
 	char *data; /* the rest, joined by commas; "" if none. mount_options_done() frees it */
 };

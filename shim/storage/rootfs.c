@@ -34,6 +34,8 @@ static int bind_one(const char *source, const char *target, const struct mount_o
 		.source = source,
 		.target = target,
 		.recursive = o->flags & MS_REC,
+		.of_host = true,
+		.flags_below = true,
 		.add_flags = o->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC),
 	};
 
@@ -110,9 +112,9 @@ int rootfs_mount(const struct rootfs_mount *mounts, size_t n, const char *root_p
 		 const char *target, struct undo *u, struct err *e)
 {
 	if (n == 0) {
-		struct mount_bind_params p = { .source = root_path,
-					       .target = target,
-					       .recursive = true };
+		struct mount_bind_params p = {
+			.source = root_path, .target = target, .recursive = true, .of_host = true
+		};
 
 		if (mount_bind(&p, u, e) < 0)
 			return err_wrap(e, "mount root file system");

@@ -91,7 +91,7 @@ static int make_mount_point(const char *path, bool directory, struct undo *u, st
 }
 
 int share_add_bind(struct share *s, const char *container, const struct mount_bind_params *p,
-		   bool directory, struct undo *u, char **ret_guest, struct err *e)
+		   bool directory, struct undo *u, char **ret_host, char **ret_guest, struct err *e)
 {
 	auto_free char *base = plain_base(p->source);
 	auto_free char *name = xasprintf("%s-%" PRIx64 "-%s", container, s->next++, base);
@@ -102,5 +102,6 @@ int share_add_bind(struct share *s, const char *container, const struct mount_bi
 	if (make_mount_point(host, directory, u, e) < 0 || mount_bind(&bind, u, e) < 0)
 		return -1;
 	*ret_guest = xasprintf("%s%s", SHARE_GUEST_DIR, name);
+	*ret_host = take_ptr(host);
 	return 0;
 }

@@ -39,10 +39,11 @@ int share_add_rootfs(struct share *s, const char *container, struct undo *u, cha
 		     char **ret_guest, struct err *e) must_check;
 
 /*
- * Bind p->source (a regular file or directory) into the share. p->target is ignored. Returns the
- * guest path, for free().
+ * Bind p->source (a regular file or directory) into the share. p->target is ignored. Returns its
+ * host and guest path, both for free().
  */
 int share_add_bind(struct share *s, const char *container, const struct mount_bind_params *p,
-		   bool directory, struct undo *u, char **ret_guest, struct err *e) must_check;
+		   bool directory, struct undo *u, char **ret_host, char **ret_guest, struct err *e)
+	must_check;
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "shim/storage/empty_dir.h"
+#include "shim/storage/host_mounts.h"
 
 #define VOLUMES_MAX 1024 /* mounts of one container; Kubernetes pods have some dozens */
 
@@ -69,19 +70,30 @@ int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_ki
 }
 
 static int share_one(struct share *s, const char *container, const struct oci_mount *m,
-		     bool directory, struct undo *u, char **ret_guest, struct err *e)
+		     struct undo *u, struct volume *v, struct err *e)
 {
 	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
-	struct mount_bind_params p = { .source = m->source };
+	struct mount_bind_params p = { .source = m->source, .of_host = true };
+	auto_free char *host = NULL;
+	bool some_below;
 
 	if (mount_options_parse((const char *const *)m->options, &o, e) < 0)
 		return -1;
 	p.recursive = o.flags & MS_REC;
 	p.add_flags = o.flags & MS_RDONLY; /* the rest is the guest's: devices mean nothing here */
+	p.flags_below = o.read_only_below;
 	/* Nothing mounted in the guest can reach the host, so "shared" is no more than "slave". */
 	if (o.propagation & (MS_SLAVE | MS_SHARED))
 		p.propagation = MOUNT_PROPAGATION_SLAVE;
-	return share_add_bind(s, container, &p, directory, u, ret_guest, e);
+	if (share_add_bind(s, container, &p, S_ISDIR(v->st.st_mode), u, &host, &v->guest_path, e) <
+	    0)
+		return -1;
+	if (!p.recursive || !p.add_flags || p.flags_below)
+		return 0;
+	if (mount_has_below(host, &some_below, e) < 0)
+		return -1;
+	v->read_only_on_host = some_below || p.propagation == MOUNT_PROPAGATION_SLAVE;
+	return 0;
 }
 
 static bool is_read_only(const struct oci_mount *m)
@@ -139,6 +151,15 @@ static int bring_empty_dir(const struct volumes_params *p, const struct oci_moun
 											       : 1;
 }
 
+static int look_at(const char *path, struct stat *ret, struct err *e)
+{
+	auto_close int fd = host_mounts_open(path, e);
+
+	if (fd < 0)
+		return -1;
+	return fstat(fd, ret) < 0 ? err_sys(e, errno, "'%s'", path) : 0;
+}
+
 static int bring_bind(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,
 		      struct volume *v, struct err *e)
 {
@@ -152,8 +173,8 @@ static int bring_bind(const struct volumes_params *p, const struct oci_mount *m,
 		made = bring_empty_dir(p, m, v, e);
 	if (made != 0)
 		return made < 0 ? -1 : 0;
-	if (strcmp(m->destination, "/dev/shm") != 0 && stat(m->source, &v->st) < 0)
-		return err_sys(e, errno, "'%s'", m->source);
+	if (strcmp(m->destination, "/dev/shm") != 0 && look_at(m->source, &v->st, e) < 0)
+		return -1;
 	if (volume_kind_of(m, v->st.st_mode, &v->kind, e) < 0)
 		return -1;
 	if (v->kind == VOLUME_DEVICE && bring_device(p, m, v, e) < 0)
@@ -166,7 +187,7 @@ static int bring_bind(const struct volumes_params *p, const struct oci_mount *m,
 	if (!p->share->mounts)
 		return volume_copy(p->copies, p->copy, m->source, is_read_only(m), p->d,
 				   &v->guest_path, e);
-	return share_one(p->share, p->container, m, S_ISDIR(v->st.st_mode), u, &v->guest_path, e);
+	return share_one(p->share, p->container, m, u, v, e);
 }
 
 static int bring_one(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,

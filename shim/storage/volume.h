@@ -25,7 +25,12 @@ enum volume_kind {
 struct volume {
 	enum volume_kind kind;
 	char *guest_path; /* of VOLUME_SHARED and VOLUME_MOUNTED, owned */
-	struct stat st;   /* of VOLUME_DEVICE */
+	/*
+	 * Read-only, but not what is mounted below it: the host alone refuses to write, because to the
+	 * guest all of it is one file system.
+	 */
+	bool read_only_on_host;
+	struct stat st; /* of VOLUME_DEVICE */
 };
 
 #define VOLUME_SHM_GUEST_DIR "/run/kata-containers/sandbox/shm" /* agent-protocol 3.3 */

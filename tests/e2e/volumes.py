@@ -142,6 +142,27 @@ def test_read_only(ct):
     check(not os.path.exists(f"{ct.host}/new"))
 
 
+def test_mounts_below_a_read_only_one(ct):
+    """"Read-only" is the mount's alone, "recursive read-only" that of those below it too."""
+    below = f"{ct.host}/below"
+    os.makedirs(below)
+    mount("-t", "tmpfs", "tmpfs", below)
+    try:
+        mounts = [bind("/plain", ct.host, readonly=True)]
+        if not ct.is_v1:
+            mounts.append(bind("/all", ct.host, readonly=True, recursive_read_only=True))
+        container = ct.volumes.start(*WAIT, name="below", mounts=mounts)
+        check_in("Read-only file system", ct.volumes.sh(container, "touch /plain/new 2>&1 || true"))
+        ct.volumes.sh(container, "echo word >/plain/below/file")
+        check_equal(read(f"{below}/file"), "word\n")
+        if not ct.is_v1:
+            for path in ("/all/new", "/all/below/new", "/all/below/file"):
+                check_in("Read-only file system", ct.volumes.sh(container, f"touch {path} 2>&1 || true"))
+        ct.crictl("rm", "-f", container, check=True)
+    finally:
+        subprocess.run(["umount", "-l", below], check=False)
+
+
 def test_propagation(ct):
     late = f"{ct.host}/late"
     os.makedirs(late)

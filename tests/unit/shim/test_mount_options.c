@@ -10,6 +10,7 @@
 #include "shim/storage/overlay.h"
 
 #define WORDS_MAX 8
+#define RRO_ROW   2
 
 static void test_words(void **state)
 {
@@ -51,6 +52,7 @@ static void test_words(void **state)
 		assert_int_equal(o.flags, rows[i].flags);
 		assert_int_equal(o.propagation, rows[i].propagation);
 		assert_int_equal(o.loop, rows[i].loop);
+		assert_int_equal(o.read_only_below, i == RRO_ROW);
 		assert_string_equal(o.data, rows[i].data);
 	}
 }

@@ -112,6 +112,21 @@ static void test_mounts(void **state)
 	grpc__spec__free_unpacked(s, NULL);
 }
 
+/* Not the mount that the guest makes, because that would be so throughout. */
+static void test_read_only_on_the_host_alone(void **state)
+{
+	bool pidns;
+	Grpc__Spec *s;
+
+	(void)state;
+	volumes[3].read_only_on_host = true;
+	s = rewrite(false, &pidns);
+	volumes[3].read_only_on_host = false;
+	assert_int_equal(s->mounts[2]->n_options, 1);
+	assert_string_equal(s->mounts[2]->options[0], "rbind");
+	grpc__spec__free_unpacked(s, NULL);
+}
+
 static void test_namespaces_and_hooks(void **state)
 {
 	static const char *const types[] = { "ipc", "uts", "mount", "cgroup" };
@@ -271,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_read_only_on_the_host_alone),
 		cmocka_unit_test(test_namespaces_and_hooks),
 		cmocka_unit_test(test_resources_and_devices),
 		cmocka_unit_test(test_sysctls),

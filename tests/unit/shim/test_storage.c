@@ -20,6 +20,7 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "shim/storage/host_mounts.h"
 #include "shim/storage/rootfs.h"
 #include "shim/storage/volume.h"
 
@@ -399,14 +400,12 @@ static void test_loop(void **state)
 	}
 }
 
-static void check_volume(const char *const *options, bool directory, int want)
+/* One bind mount with the NULL-terminated `options`. The result is for volumes_free(). */
+static struct volume *bring(const char *name, const char *const *options)
 {
-	auto_free char *source = in_dir(directory ? "volume/data" : "volume/data/file");
-	auto_free char *inside = NULL;
-	char *opts[3] = { W(options[0]), W(options[1]), NULL };
-	struct oci_mount m = {
-		.destination = W("/data"), .type = W("bind"), .source = source, .options = opts
-	};
+	auto_free char *source = in_dir(name);
+	auto_strv char **opts = NULL;
+	struct oci_mount m = { .destination = W("/data"), .type = W("bind"), .source = source };
 	struct oci_spec spec = { .mounts = &m, .n_mounts = 1 };
 	struct volumes_params params = { .share = &t.share,
 					 .container = "c1",
@@ -416,6 +415,19 @@ static void check_volume(const char *const *options, bool directory, int want)
 					 .kubelet_root = t.dir };
 	struct volume *v = NULL;
 	struct err e = ERR_INIT;
+
+	for (size_t i = 0; options[i]; i++)
+		strv_add(&opts, options[i]);
+	m.options = opts;
+	assert_ok(volumes_bring(&params, &t.undo, &v, &e), &e);
+	assert_int_equal(v[0].kind, VOLUME_SHARED);
+	return v;
+}
+
+static void check_volume(const char *const *options, bool directory, int want)
+{
+	auto_free char *inside = NULL;
+	struct volume *v;
 	pid_t pid;
 
 	make_dir("volume/data");
@@ -424,8 +436,7 @@ static void check_volume(const char *const *options, bool directory, int want)
 	inside = xasprintf("/c1-%x-%s", (unsigned)t.share.next, directory ? "data/file" : "file");
 	pid = start_exporter(inside, "content", true);
 	wait_until_stopped(pid);
-	assert_ok(volumes_bring(&params, &t.undo, &v, &e), &e);
-	assert_int_equal(v[0].kind, VOLUME_SHARED);
+	v = bring(directory ? "volume/data" : "volume/data/file", options);
 	assert_int_equal(result_of(pid), want);
 	volumes_free(v, 1);
 	/* The original stays as it was. */
@@ -438,8 +449,8 @@ static void check_volume(const char *const *options, bool directory, int want)
 
 static void test_volumes(void **state)
 {
-	static const char *const rw[] = { "rbind", "rw" };
-	static const char *const ro[] = { "rbind", "ro" };
+	static const char *const rw[] = { "rbind", "rw", NULL };
+	static const char *const ro[] = { "rbind", "ro", NULL };
 
 	(void)state;
 	SKIP_UNLESS_ROOT();
@@ -447,6 +458,88 @@ static void test_volumes(void **state)
 	check_volume(ro, true, 2);
 	check_volume(rw, false, 0);
 	check_volume(ro, false, 2);
+}
+
+static int write_in(const char *guest_path, const char *name)
+{
+	auto_free char *path =
+		xasprintf("%s/%s/%s", t.share.exported, guest_path + strlen(SHARE_GUEST_DIR), name);
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? errno : 0;
+}
+
+static void test_mounts_below_one_that_is_read_only(void **state)
+{
+	static const struct {
+		const char *options[4];
+		bool with_mount;
+		int above, below; /* errno of a write */
+		bool on_host;
+	} rows[] = {
+		{ { "rbind", "rw" }, true, 0, 0, false },
+		{ { "rbind", "ro" }, true, EROFS, 0, true },
+		{ { "rbind", "rro" }, true, EROFS, EROFS, false },
+		{ { "rbind", "ro" }, false, EROFS, EROFS, false },
+		{ { "rbind", "ro", "rslave" }, false, EROFS, EROFS, true },
+	};
+	auto_free char *below = NULL;
+
+	(void)state;
+	SKIP_UNLESS_ROOT();
+	make_dir("volume/data/below");
+	below = in_dir("volume/data/below");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct volume *v;
+
+		if (rows[i].with_mount)
+			assert_int_equal(mount("below", below, "tmpfs", 0, NULL), 0);
+		v = bring("volume/data", rows[i].options);
+		assert_int_equal(write_in(v[0].guest_path, "new"), rows[i].above);
+		assert_int_equal(write_in(v[0].guest_path, "below/new"), rows[i].below);
+		assert_int_equal(v[0].read_only_on_host, rows[i].on_host);
+		volumes_free(v, 1);
+		if (rows[i].with_mount)
+			assert_int_equal(umount2(below, MNT_DETACH), 0);
+	}
+}
+
+/* What containerd's namespace has mounted since ours was made, where nothing gets from one to the other. */
+static void test_later_mounts_of_the_host(void **state)
+{
+	static const char *const rw[] = { "rbind", "rw", NULL };
+	struct err e = ERR_INIT;
+	int status, go[2];
+	pid_t host;
+
+	(void)state;
+	SKIP_UNLESS_ROOT();
+	make_dir("volume/late");
+	assert_ok(host_mounts_keep(&e), &e);
+	assert_int_equal(pipe(go), 0);
+	host = fork();
+	if (host == 0) {
+		auto_free char *late = in_dir("volume/late");
+		char c;
+
+		_exit(read(go[0], &c, 1) != 1 || mount("late", late, "tmpfs", 0, NULL) < 0);
+	}
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(waitpid(host, &status, 0), host);
+	assert_int_equal(status, 0);
+	(void)close(go[0]);
+	(void)close(go[1]);
+	make_file("volume/late/file", "underneath");
+	{
+		struct volume *v = bring("volume", rw);
+		auto_free char *path = xasprintf("%s/%s/late/file", t.share.exported,
+						 v[0].guest_path + strlen(SHARE_GUEST_DIR));
+
+		assert_int_equal(access(path, F_OK), -1);
+		volumes_free(v, 1);
+	}
 }
 
 static void test_kinds(void **state)
@@ -548,6 +641,8 @@ int main(void)
 		CASE(test_loop),
 		cmocka_unit_test(test_kinds),
 		CASE(test_detach_below),
+		CASE(test_mounts_below_one_that_is_read_only),
+		CASE(test_later_mounts_of_the_host), /* the last: it leaves another namespace */
 	};
 
 	return cmocka_run_group_tests_name("storage", tests, group_set_up, NULL);
