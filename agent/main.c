@@ -33,6 +33,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "common/net/transport.h"
 
 #define KERNEL_CMDLINE_MAX (64u << 10)
@@ -287,6 +288,8 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int code;
 
+	if (argc > 1 && strcmp(path_base(argv[0]), MODPROBE_PROGRAM) == 0)
+		return modules_probe(argv[argc - 1]);
 	if (argc == 2 && strcmp(argv[1], "stage") == 0)
 		return stage_main();
 	if (argc == 4 && strcmp(argv[1], SHARE_MOUNT_COMMAND) == 0)

@@ -166,6 +166,36 @@ static bool is_loaded(const char *name)
 	return false;
 }
 
+/* What the kernel wants a module for stands in front of its name. */
+static const char *requested_name(const char *request)
+{
+	static const char *const uses[] = { "rtnl-link-", "fs-" };
+
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+		if (strncmp(request, uses[i], strlen(uses[i])) == 0)
+			return request + strlen(uses[i]);
+	return request;
+}
+
+int modules_probe(const char *request)
+{
+	struct module_list list = { .n = 0 };
+	auto_free char *text = NULL;
+	struct err absent = ERR_INIT;
+	int status;
+
+	if (file_read(AT_FDCWD, MODULES_FILE ".demand", MODULES_FILE_MAX, &text, NULL, &absent) < 0)
+		return 1;
+	list_add_lines(&list, text, requested_name(request));
+	status = list.n == 0;
+	for (size_t i = 0; i < list.n; i++) {
+		load_now(&list.module[i]);
+		status |= list.module[i].sys != 0;
+	}
+	free(list.module);
+	return status;
+}
+
 int modules_demand(const char *name, struct err *e)
 {
 	struct module_list list = { .n = 0 };

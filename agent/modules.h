@@ -6,8 +6,8 @@
 #include "common/base/err.h"
 
 /*
- * Kernel modules of the guest image, which has no modprobe that the kernel could call. A guest without
- * the lists has everything built in, or loads modules itself.
+ * Kernel modules of the guest image. A guest without the lists has everything built in, or loads
+ * modules itself.
  */
 
 /*
@@ -23,5 +23,13 @@ void modules_boot(const char *transport);
  * is not listed is success.
  */
 int modules_demand(const char *name, struct err *e) must_check;
+
+/*
+ * main() of /sbin/modprobe, a link to the agent, which the kernel runs for what a container asks it for
+ * ("bridge", "rtnl-link-bridge", "fs-erofs"): loads those that are listed under that name. Returns the
+ * exit status: 1 for others, which a guest has not got or a container is not to have.
+ */
+#define MODPROBE_PROGRAM "modprobe"
+int modules_probe(const char *request);
 
 #endif
