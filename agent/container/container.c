@@ -180,6 +180,7 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 		.pidns_fd = &c->pid_ns,
 		.rootfs = "",
 		.share = "",
+		.pod_volumes = "",
 		.cgroup_path = c->cgroup ? cgroup_path(c->cgroup) : "",
 		.pipe_size = c->sandbox->options->pipe_size,
 		.on_exit = container_on_exit,

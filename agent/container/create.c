@@ -28,6 +28,7 @@
 
 #define CGROUP_REMOVE_MS 10000
 #define SHARE_DIR        "shared" /* below the run directory */
+#define POD_VOLUMES_DIR  "sandbox"
 
 /* Which part of a pod the host makes (agent-protocol.md 3.5). */
 #define CONTAINER_TYPE_KEY "io.katacontainers.pkg.oci.container_type"
@@ -278,6 +279,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		       struct deadline d, struct err *e)
 {
 	auto_free char *share = share_dir(c);
+	auto_free char *pod_volumes = path_join(c->sandbox->options->run_dir, POD_VOLUMES_DIR);
 	Grpc__Spec *spec = req->oci;
 	struct process_params params = {
 		.container_id = c->id,
@@ -286,6 +288,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.process = spec->process,
 		.rootfs = c->rootfs,
 		.share = share,
+		.pod_volumes = pod_volumes,
 		.no_pivot = c->sandbox->no_pivot,
 		.pipe_size = c->sandbox->options->pipe_size,
 		.prestart = run_prestart,

@@ -19,6 +19,7 @@
 #include "agent/container/copy_up.h"
 #include "agent/container/detached.h"
 #include "agent/container/namespaces.h"
+#include "agent/container/pod_volume.h"
 #include "agent/process/stage_step.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
@@ -116,11 +117,14 @@ static int clone_source(const struct stage *s, const Grpc__Mount *m, struct deta
 						  .propagation_below = true };
 	auto_close int source = -1;
 	bool needs_procfs;
+	size_t volume_len;
 	struct statfs fs;
 
 	if (!mounts_bind_allowed(m->destination, &needs_procfs))
 		return err_set(e, ERR_DENIED, "nothing may be mounted there");
-	source = path_open_guarded(s->req->share, m->source, 0, e);
+	source = pod_volume_is_part(s->req->pod_volumes, m->source, &volume_len)
+			 ? pod_volume_open_part(m->source, volume_len, e)
+			 : path_open_guarded(s->req->share, m->source, 0, e);
 	if (source < 0)
 		return -1;
 	d->fd = detached_clone(source, "", d->attrs.bind_below, e);

@@ -18,6 +18,7 @@ libstage_a_SOURCES = \
 	agent/container/mounts.c agent/container/mounts.h \
 	agent/container/namespaces.c agent/container/namespaces.h \
 	agent/container/paths.c \
+	agent/container/pod_volume.c agent/container/pod_volume.h \
 	agent/container/rootfs.c \
 	agent/container/sysctl.c agent/container/sysctl.h \
 	agent/process/passwd.c agent/process/passwd.h \

@@ -3,6 +3,7 @@
 #include "shim/storage/empty_dir.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -14,8 +15,10 @@
 #include "common/base/mem.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
+#include "shim/storage/host_mounts.h"
 
 #define BELOW_POD   "/volumes/kubernetes.io~empty-dir/"
+#define SUBPATHS    "/volume-subpaths/" /* <volume>/<container>/<number of the mount> */
 #define NAME_LENGTH 200 /* of both together; Kubernetes' names have at most 63, uids 36 */
 
 /* agent-protocol 3.5; the second is ours: Kata's is below the root file system of its pause container */
@@ -41,41 +44,62 @@ static const char *below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
 }
 
-char *empty_dir_name(const char *kubelet_root, const char *path)
+/* The directory of a pod below the kubelet's root, for a pod's name in *ret_uid_len: what follows it. */
+static const char *below_pod(const char *kubelet_root, const char *path, const char **ret_pod,
+			     size_t *ret_len)
 {
 	static const char pods[] = "pods/";
-	const char *pod, *name;
-	size_t pod_len;
+	const char *pod = path_is_clean(path) ? below(path, kubelet_root) : NULL;
 
-	if (!path_is_clean(path))
-		return NULL;
-	pod = below(path, kubelet_root);
 	if (!pod || strncmp(pod, pods, strlen(pods)) != 0)
 		return NULL;
-	pod += strlen(pods);
-	pod_len = strcspn(pod, "/");
-	if (strncmp(pod + pod_len, BELOW_POD, strlen(BELOW_POD)) != 0)
+	*ret_pod = pod + strlen(pods);
+	*ret_len = strcspn(*ret_pod, "/");
+	return is_name(*ret_pod, *ret_len) ? *ret_pod + *ret_len : NULL;
+}
+
+char *empty_dir_name(const char *kubelet_root, const char *path)
+{
+	const char *pod, *name;
+	size_t pod_len;
+	const char *rest = below_pod(kubelet_root, path, &pod, &pod_len);
+
+	if (!rest || strncmp(rest, BELOW_POD, strlen(BELOW_POD)) != 0)
 		return NULL;
-	name = pod + pod_len + strlen(BELOW_POD);
-	if (!is_name(pod, pod_len) || !is_name(name, strlen(name)) ||
-	    pod_len + strlen(name) > NAME_LENGTH)
+	name = rest + strlen(BELOW_POD);
+	if (!is_name(name, strlen(name)) || pod_len + strlen(name) > NAME_LENGTH)
 		return NULL;
 	/* Neither has a '_': no two volumes have the same. */
 	return xasprintf("%.*s_%s", (int)pod_len, pod, name);
 }
 
-/* Something is mounted on it: its device is not that of the directory it is in. */
-static int look_at_mount(const char *path, const struct stat *st, struct empty_dir *d,
-			 struct err *e)
+char *empty_dir_of_subpath(const char *kubelet_root, const char *path)
 {
-	auto_free char *parent = xasprintf("%s/..", path);
-	struct stat parent_st;
+	const char *pod, *name, *container;
+	size_t pod_len, len;
+	const char *rest = below_pod(kubelet_root, path, &pod, &pod_len);
+
+	if (!rest || strncmp(rest, SUBPATHS, strlen(SUBPATHS)) != 0)
+		return NULL;
+	name = rest + strlen(SUBPATHS);
+	len = strcspn(name, "/");
+	container = name + len + strspn(name + len, "/");
+	if (!is_name(name, len) || strcspn(container, "/") == strlen(container))
+		return NULL;
+	return xasprintf("%.*s" BELOW_POD "%.*s", (int)(pod + pod_len - path), path, (int)len,
+			 name);
+}
+
+/* Something is mounted on it: its device is not that of the directory it is in. */
+static int look_at_mount(int fd, const struct stat *st, struct empty_dir *d, struct err *e)
+{
+	struct stat parent;
 	struct statfs fs;
 
-	if (stat(parent, &parent_st) < 0 || statfs(path, &fs) < 0)
-		return err_sys(e, errno, "'%s'", path);
+	if (fstatat(fd, "..", &parent, 0) < 0 || fstatfs(fd, &fs) < 0)
+		return err_sys(e, errno, "look at the mount");
 	d->kind = EMPTY_DIR_DISK;
-	if (st->st_dev == parent_st.st_dev)
+	if (st->st_dev == parent.st_dev)
 		return 0;
 	if (fs.f_type == TMPFS_MAGIC) {
 		d->kind = EMPTY_DIR_MEMORY;
@@ -89,37 +113,94 @@ static int look_at_mount(const char *path, const struct stat *st, struct empty_d
 	return 0;
 }
 
-int empty_dir_find(const char *kubelet_root, const char *path, struct empty_dir *ret, struct err *e)
+/* `volume` is named right: what is there? */
+static int find_volume(const char *volume, char *name_owned, struct empty_dir *ret, dev_t *ret_dev,
+		       struct err *e)
 {
-	auto_free char *name = empty_dir_name(kubelet_root, path);
-	struct empty_dir d = EMPTY_DIR_INIT;
+	auto_empty_dir struct empty_dir d = { .name = name_owned };
+	auto_close int fd = host_mounts_open(volume, O_NOFOLLOW, e);
 	struct stat st;
 
-	*ret = d;
-	if (!name) {
-		/* containerd names sources without symlinks, and the kubelet's root may be one. */
-		auto_free char *real = realpath(kubelet_root, NULL);
-
-		name = real ? empty_dir_name(real, path) : NULL;
-	}
-	if (!name)
-		return 0;
-	if (lstat(path, &st) < 0)
-		return err_sys(e, errno, "'%s'", path);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", volume);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	if (look_at_mount(path, &st, &d, e) < 0)
-		return -1;
+	if (look_at_mount(fd, &st, &d, e) < 0)
+		return err_wrap(e, "'%s'", volume);
 	d.mode = st.st_mode & 07777;
 	d.group = st.st_gid;
-	d.name = take_ptr(name);
+	*ret_dev = st.st_dev;
 	*ret = d;
+	d = EMPTY_DIR_INIT;
 	return 0;
+}
+
+/*
+ * A subPath, where the kubelet binds a part of the volume. On disk it stays the host's: there the mount
+ * does not tell the volume from what lies around it.
+ */
+static int find_subpath(const char *kubelet_root, const char *path, const char *volume,
+			struct empty_dir *ret, struct err *e)
+{
+	auto_empty_dir struct empty_dir d = EMPTY_DIR_INIT;
+	auto_close int fd = -1;
+	struct err absent = ERR_INIT;
+	struct stat st;
+	dev_t dev = 0;
+
+	/* A volume of another kind has no such directory. */
+	if (find_volume(volume, empty_dir_name(kubelet_root, volume), &d, &dev, &absent) < 0)
+		return 0;
+	if (d.kind != EMPTY_DIR_MEMORY && d.kind != EMPTY_DIR_HUGEPAGES)
+		return 0;
+	fd = host_mounts_open(path, O_NOFOLLOW, e);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", path);
+	if (st.st_dev != dev)
+		return 0;
+	if (host_mounts_root(fd, &d.inside, e) < 0)
+		return err_wrap(e, "'%s'", path);
+	*ret = d;
+	d = EMPTY_DIR_INIT;
+	return 0;
+}
+
+static int find_below(const char *kubelet_root, const char *path, struct empty_dir *ret,
+		      bool *ret_is_one, struct err *e)
+{
+	char *name = empty_dir_name(kubelet_root, path);
+	auto_free char *volume = empty_dir_of_subpath(kubelet_root, path);
+	dev_t dev;
+
+	*ret_is_one = name || volume;
+	if (name)
+		return find_volume(path, name, ret, &dev, e);
+	return volume ? find_subpath(kubelet_root, path, volume, ret, e) : 0;
+}
+
+int empty_dir_find(const char *kubelet_root, const char *path, struct empty_dir *ret, struct err *e)
+{
+	auto_free char *real = NULL;
+	bool is_one;
+
+	*ret = EMPTY_DIR_INIT;
+	if (find_below(kubelet_root, path, ret, &is_one, e) < 0)
+		return -1;
+	if (is_one)
+		return 0;
+	/* containerd names sources without symlinks, and the kubelet's root may be one. */
+	real = realpath(kubelet_root, NULL);
+	return real ? find_below(real, path, ret, &is_one, e) : 0;
 }
 
 void empty_dir_done(struct empty_dir *d)
 {
 	free(d->name);
+	free(d->inside);
 	*d = EMPTY_DIR_INIT;
 }
 
@@ -205,6 +286,6 @@ int empty_dir_make(const struct empty_dir *d, const struct oci_resources *limits
 	if (bytes > 0)
 		add_option(s, xasprintf("size=%" PRIu64, bytes));
 	add_owner(s, d);
-	*ret_path = take_ptr(path);
+	*ret_path = d->inside ? path_join(path, d->inside) : take_ptr(path);
 	return 0;
 }

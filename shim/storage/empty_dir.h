@@ -14,6 +14,7 @@
  * containers of a pod have in memory belongs into the memory of their machine.
  *
  *	<kubelet_root_dir>/pods/<uid>/volumes/kubernetes.io~empty-dir/<name>
+ *	<kubelet_root_dir>/pods/<uid>/volume-subpaths/<name>/<container>/<number>	a bind mount
  */
 enum empty_dir_kind {
 	EMPTY_DIR_NONE, /* the path is no emptyDir */
@@ -29,6 +30,7 @@ struct empty_dir {
 	uint64_t page_size; /* bytes: HUGEPAGES */
 	mode_t mode;
 	gid_t group; /* fsGroup; 0: none */
+	char *inside; /* a subPath: its path in the volume, which the agent makes; owned. NULL: none */
 };
 
 #define EMPTY_DIR_INIT ((struct empty_dir){ .kind = EMPTY_DIR_NONE })
@@ -41,6 +43,9 @@ void empty_dir_done(struct empty_dir *d);
 
 /* The path alone: the name, for free(), or NULL. Seen by tests. */
 char *empty_dir_name(const char *kubelet_root, const char *path) must_check;
+
+/* Where the volume would be of which a path is a subPath, for free(), or NULL. Seen by tests. */
+char *empty_dir_of_subpath(const char *kubelet_root, const char *path) must_check;
 
 /*
  * Have it made in the guest: once for the pod, whoever asks first. How many huge pages it may hold says

@@ -18,14 +18,19 @@
  */
 int host_mounts_keep(struct err *e) must_check;
 
-/* An O_PATH descriptor of what is at an absolute path; symlinks are followed in the host's tree. */
-int host_mounts_open(const char *path, struct err *e) must_check;
+/*
+ * An O_PATH descriptor of what is at an absolute path; symlinks are followed in the host's tree.
+ * `flags`: 0 or O_NOFOLLOW.
+ */
+int host_mounts_open(const char *path, int flags, struct err *e) must_check;
 
 /*
  * A copy of the mount that host_mounts_open() found, with those below it or without: detached, for
- * move_mount(2) into any namespace. Blocks; makes a thread, the only thing that can be in two namespaces
- * at once.
+ * move_mount(2) into any namespace. Blocks.
  */
 int host_mounts_clone(int fd, bool recursive, struct err *e) must_check;
+
+/* What part of its file system the mount shows on which the descriptor is: a path, for free(). Blocks. */
+int host_mounts_root(int fd, char **ret, struct err *e) must_check;
 
 #endif

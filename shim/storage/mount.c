@@ -16,9 +16,8 @@
 #include "common/base/mem.h"
 #include "shim/storage/host_mounts.h"
 #include "shim/storage/loop.h"
+#include "shim/storage/mountinfo.h"
 #include "shim/storage/overlay.h"
-
-#define MOUNTINFO_MAX (64u << 20) /* bytes; a node with thousands of pods has a few MiB of it */
 
 /* Mounts and unmounts can wait for a disk (an overlay syncs its upper file system on unmount). */
 static void run_blocking(void (*fn)(void *arg), void *arg)
@@ -86,7 +85,7 @@ static int clone_source(const struct mount_bind_params *p, struct err *e)
 	int tree;
 
 	if (p->of_host) {
-		there = host_mounts_open(p->source, e);
+		there = host_mounts_open(p->source, 0, e);
 		return there < 0 ? -1 : host_mounts_clone(there, p->recursive, e);
 	}
 	tree = open_tree(AT_FDCWD, p->source,
@@ -198,52 +197,21 @@ int mount_make_shared_root(const char *path, struct undo *u, struct err *e)
 	return 0;
 }
 
-/* Spaces, tabs, newlines and backslashes are octal escapes in mountinfo; proc(5). */
-static void unescape_octal(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-			s += 4;
-		} else {
-			*to++ = *s++;
-		}
-	}
-	*to = '\0';
-}
-
-/* The fifth field of a mountinfo line, unescaped in place; NULL if there are not that many. */
-static char *mount_point_of(char *line)
-{
-	char *rest = line, *field = NULL;
-
-	for (int i = 0; i < 5; i++)
-		field = strsep(&rest, " ");
-	if (field)
-		unescape_octal(field);
-	return field;
-}
-
 /* The mount points at and below `dir`, oldest first. */
 static int find_below(const char *dir, char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
+	struct mountinfo_line line;
 	size_t len = strlen(dir);
 	char *rest;
 
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
 		return -1;
 	rest = text;
-	while (rest && *rest) {
-		char *point = mount_point_of(strsep(&rest, "\n"));
-
-		if (point && strncmp(point, dir, len) == 0 &&
-		    (point[len] == '\0' || point[len] == '/'))
-			strv_add(ret, point);
-	}
+	while (mountinfo_next(&rest, &line))
+		if (strncmp(line.point, dir, len) == 0 &&
+		    (line.point[len] == '\0' || line.point[len] == '/'))
+			strv_add(ret, line.point);
 	return 0;
 }
 

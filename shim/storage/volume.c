@@ -153,7 +153,7 @@ static int bring_empty_dir(const struct volumes_params *p, const struct oci_moun
 
 static int look_at(const char *path, struct stat *ret, struct err *e)
 {
-	auto_close int fd = host_mounts_open(path, e);
+	auto_close int fd = host_mounts_open(path, 0, e);
 
 	if (fd < 0)
 		return -1;

@@ -285,7 +285,7 @@ def test_bridge(ct):
     plain, able = ct.pod.start(*WAIT, name="plain"), ct.pod.start(*WAIT, name="able", linux=add)
     check(ct.crictl("exec", "-s", plain, "brctl", "addbr", "br7").code != 0, "a bridge without the capability")
     ct.pod.sh(able, "ip link add br8 type bridge && ip link show br8 && ip link delete br8")
-    ct.pod.sh(able, "brctl addbr br7 && brctl show && ip link delete br7")
+    ct.pod.sh(able, "brctl addbr br7 && ip link show br7 && ip link delete br7")
     ct.crictl("rm", "-f", plain, able, check=True)
 
 

@@ -194,6 +194,36 @@ def test_empty_dir_in_memory(ct):
         check_equal(os.listdir(ct.memory), [], "what is in the guest's memory")
 
 
+def subpath(ct, name, container, index, part):
+    """What the kubelet mounts for `subPath: part`: that part of the volume, made if it is not there."""
+    source, target = f"{volume(ct, 'empty-dir', name)}/{part}", f"{ct.kubelet}/pods/{UID}/volume-subpaths/{name}/{container}/{index}"
+    os.makedirs(source, exist_ok=True)
+    os.makedirs(target)
+    mount("--bind", source, target)
+    return target
+
+
+def test_sub_paths_of_an_empty_dir_in_memory(ct):
+    paths = [subpath(ct, "memory", "parts", i, part) for i, part in enumerate(("a/b", "out", "made"))]
+    try:
+        ct.volumes.sh(ct.one, "mkdir /memory/made; echo before >/memory/made/file; ln -s / /memory/out")
+        container = ct.volumes.start(*WAIT, name="parts", mounts=[
+            bind("/part", paths[0]), bind("/out", paths[1]), bind("/made", paths[2], readonly=True)])
+        ct.volumes.sh(container, "echo word >/part/word")
+        check_equal(ct.volumes.sh(ct.one, "cat /memory/a/b/word; stat -c '%a %g' /memory/a/b"), "word\n2777 1234\n")
+        check_equal(ct.volumes.sh(container, "cat /made/file; touch /made/new 2>/dev/null || echo refused"), "before\nrefused\n")
+        if ct.volumes.handler != "runc":
+            check_equal(ct.volumes.sh(container, "ls /out"), ct.volumes.sh(ct.one, "ls /memory"), "a link out of the volume")
+            check_equal([os.listdir(path) for path in paths], [[], [], []], "on the host")
+        ct.crictl("rm", "-f", container, check=True)
+    finally:
+        for path in paths:
+            umount(path)
+        for part in ("a/b", "a", "out", "made"):
+            os.rmdir(f"{ct.memory}/{part}")
+        ct.volumes.sh(ct.one, "rm -r /memory/a /memory/made /memory/out")
+
+
 def test_shm_is_as_large_as_its_volume(ct):
     check_equal(ct.volumes.sh(ct.two, "df -m /dev/shm | tail -n 1 | awk '{print $2}'; cat /dev/shm/file 2>/dev/null || true").split()[0], "8")
     check_equal(ct.volumes.sh(ct.one, "df -m /dev/shm | tail -n 1 | awk '{print $2}'"), "64\n", "the pod's own")

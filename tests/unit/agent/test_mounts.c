@@ -6,15 +6,19 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/cgroup/root.h"
 #include "agent/container/devices.h"
 #include "agent/container/mountinfo.h"
 #include "agent/container/mounts.h"
+#include "agent/container/pod_volume.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 
 static void compares_paths(void **state)
 {
@@ -108,6 +112,72 @@ static void unescapes(void **state)
 	}
 }
 
+static void tells_parts_of_volumes(void **state)
+{
+	static const struct {
+		const char *path;
+		size_t volume; /* 0: it is none */
+	} cases[] = {
+		{ "/run/s/ephemeral/v/part", 18 }, { "/run/s/local/v//a/b", 14 },
+		{ "/run/s/ephemeral/v", 0 },       { "/run/s/ephemeral/v/", 0 },
+		{ "/run/s/ephemeral//part", 0 },   { "/run/s/shm/v/part", 0 },
+		{ "/run/s2/local/v/part", 0 },     { "/elsewhere/local/v/part", 0 },
+	};
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool is_part = pod_volume_is_part("/run/s", cases[i].path, &len);
+
+		assert_int_equal(is_part, cases[i].volume > 0);
+		if (is_part)
+			assert_int_equal(len, cases[i].volume);
+	}
+	assert_false(pod_volume_is_part("", "/ephemeral/v/part", &len));
+}
+
+static ino_t part_of(const char *volume, const char *part)
+{
+	auto_free char *path = path_join(volume, part);
+	struct err e = ERR_INIT;
+	struct stat st;
+	int fd = pod_volume_open_part(path, strlen(volume), &e);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	(void)close(fd);
+	return st.st_ino;
+}
+
+static void keeps_parts_in_their_volume(void **state)
+{
+	char volume[] = "/tmp/husk-volume-XXXXXX";
+	auto_free char *made = NULL, *file = NULL;
+	struct stat st;
+	struct err e = ERR_INIT;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(volume));
+	assert_int_equal(chmod(volume, 01770), 0);
+	assert_true(part_of(volume, "a/b") != 0);
+	made = path_join(volume, "a/b");
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 01770);
+	assert_int_equal(part_of(volume, "a/b"), st.st_ino);
+	/* What a container put there: out of the volume is back to its root. */
+	file = path_join(volume, "out");
+	assert_int_equal(symlink("/", file), 0);
+	assert_int_equal(stat(volume, &st), 0);
+	assert_int_equal(part_of(volume, "out"), st.st_ino);
+	assert_int_equal(part_of(volume, "a/../../.."), st.st_ino);
+	assert_true(part_of(volume, "out/tmp") != 0);
+	fd = open(volume, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(faccessat(fd, "tmp", F_OK, 0), 0);
+	(void)close(fd);
+	assert_int_equal(path_remove_tree(AT_FDCWD, volume, &e), 0);
+}
+
 static void knows_types_of_devices(void **state)
 {
 	static const struct {
@@ -154,6 +224,8 @@ int main(void)
 		cmocka_unit_test(finds_what_is_below_the_root),
 		cmocka_unit_test(takes_the_root_on_top),
 		cmocka_unit_test(unescapes),
+		cmocka_unit_test(tells_parts_of_volumes),
+		cmocka_unit_test(keeps_parts_in_their_volume),
 		cmocka_unit_test(knows_types_of_devices),
 		cmocka_unit_test(keeps_devices_below_dev),
 	};

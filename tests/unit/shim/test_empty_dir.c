@@ -52,6 +52,30 @@ static void test_names(void **state)
 	}
 }
 
+static void test_names_of_sub_paths(void **state)
+{
+	static const struct {
+		const char *path, *volume; /* NULL: none */
+	} rows[] = {
+		{ ROOT "/pods/u/volume-subpaths/cache/main/0", ROOT "/pods/u" VOLUME "cache" },
+		{ ROOT "/pods/u/volume-subpaths/cache/main", NULL },
+		{ ROOT "/pods/u/volume-subpaths/cache", NULL },
+		{ ROOT "/pods/u/volume-subpaths/a_b/main/0", NULL },
+		{ ROOT "/pods/u/volume-subpaths/../main/0", NULL },
+		{ ROOT "/pods/u" VOLUME "cache", NULL },
+		{ "/elsewhere/pods/u/volume-subpaths/cache/main/0", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_free char *volume = empty_dir_of_subpath(ROOT, rows[i].path);
+
+		if ((volume == NULL) != (rows[i].volume == NULL) ||
+		    (volume && strcmp(volume, rows[i].volume) != 0))
+			fail_msg("'%s': %s", rows[i].path, volume ? volume : "(none)");
+	}
+}
+
 static void check_made(const struct empty_dir *d, const struct oci_resources *limits,
 		       const char *driver, const char *fstype, const char *at,
 		       const char *const *options)
@@ -155,6 +179,27 @@ static void check_brought(const char *kubelet, const char *volume, bool guest_em
 	volumes_free(v, 1);
 }
 
+/* `volume` is in memory. */
+static void check_sub_paths(const char *kubelet, const char *volume)
+{
+	auto_free char *bound = path_join(kubelet, "pods/u/volume-subpaths/v/main/0");
+	auto_free char *part = path_join(volume, "some/part");
+	auto_empty_dir struct empty_dir d = EMPTY_DIR_INIT;
+	struct err e = ERR_INIT;
+
+	assert_ok(path_mkdirs(bound, 0755, &e), &e);
+	assert_ok(path_mkdirs(part, 0755, &e), &e);
+	/* Nothing is mounted there yet: it is a directory of the disk's. */
+	check_found(kubelet, bound, EMPTY_DIR_NONE, 0);
+	assert_int_equal(mount(part, bound, NULL, MS_BIND, NULL), 0);
+	check_found(kubelet, bound, EMPTY_DIR_MEMORY, 3 << 20);
+	check_brought(kubelet, bound, false,
+		      "/run/kata-containers/sandbox/ephemeral/u_v/some/part");
+	assert_ok(empty_dir_find(kubelet, bound, &d, &e), &e);
+	assert_string_equal(d.inside, "/some/part");
+	assert_int_equal(umount(bound), 0);
+}
+
 static void test_what_is_there(void **state)
 {
 	char dir[] = "/tmp/husk-test-XXXXXX";
@@ -186,6 +231,7 @@ static void test_what_is_there(void **state)
 	assert_int_equal(mount("tmpfs", volume, "tmpfs", 0, "size=3m,mode=2770,gid=4321"), 0);
 	check_found(kubelet, volume, EMPTY_DIR_MEMORY, 3 << 20);
 	check_brought(kubelet, volume, false, "/run/kata-containers/sandbox/ephemeral/u_v");
+	check_sub_paths(kubelet, volume);
 	assert_int_equal(umount(volume), 0);
 
 	assert_int_equal(rmdir(below), 0);
@@ -206,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_of_sub_paths),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_what_is_there),
 	};
