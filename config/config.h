@@ -57,7 +57,8 @@ struct config_hypervisor {
 	bool enable_debug;       /* guest console and VMM stderr in the log */
 	uint32_t network_queues; /* pairs of each NIC */
 	bool disable_vhost_net;
-	char *user; /* run VMM and helpers as this user; "" = root without capabilities */
+	char *passt; /* path of the user-mode network's daemon; "" or not there: QEMU itself */
+	char *user;  /* run VMM and helpers as this user; "" = root without capabilities */
 	char **enable_annotations; /* what a pod may set: annotations.h */
 	char **valid_hypervisor_paths, **valid_virtio_fs_daemon_paths, **valid_entropy_sources;
 };
@@ -75,7 +76,8 @@ struct config_agent {
 struct config_runtime {
 	bool enable_debug;
 	char *hypervisor_name;       /* "qemu"; which [hypervisor.X] table counts */
-	char *internetworking_model; /* "tcfilter", "macvtap", "none" */
+	char *internetworking_model; /* "tcfilter", "macvtap", "user", "none" */
+	char **published_ports;      /* with "user": "[ADDRESS:]PORT:GUEST_PORT[/udp]" */
 	char *dan_conf;              /* directory of directly attached networks; "": none */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;

@@ -17,7 +17,7 @@ static const char *const kata_disk_words[] = { "virtio-blk-pci",
 					       "nvdimm",
 					       NULL };
 static const char *const aio_words[] = { "threads", "native", "io_uring", NULL };
-static const char *const network_words[] = { "tcfilter", "macvtap", "none", NULL };
+static const char *const network_words[] = { "tcfilter", "macvtap", "user", "none", NULL };
 static const char *const kata_network_words[] = { "l3forwarding", NULL };
 
 #define AT(member)          offsetof(struct config, member)
@@ -118,6 +118,9 @@ const struct config_key config_keys[] = {
 	{ "hypervisor", "disable_vhost_net", BOOL("false"),
 	  .offset = AT(hypervisor.disable_vhost_net),
 	  .doc = "QEMU moves network frames itself, also where the host has /dev/vhost-net." },
+	{ "hypervisor", "passt", .kind = CONFIG_PROGRAM, .check = CONFIG_PATH_OR_EMPTY,
+	  .built_in = "/usr/bin/passt", .offset = AT(hypervisor.passt), .host_only = true,
+	  .doc = "What internetworking_model = user works with; not there or empty: QEMU itself." },
 	{ "hypervisor", "enable_debug", BOOL("false"), .offset = AT(hypervisor.enable_debug),
 	  .doc = "The guest's console and the monitor's messages in the log." },
 	{ "hypervisor", "user", STRING(""), .offset = AT(hypervisor.user), .host_only = true,
@@ -158,7 +161,9 @@ const struct config_key config_keys[] = {
 	  .doc = "Which [hypervisor.NAME] counts." },
 	{ "runtime", "internetworking_model", WORD("tcfilter", network_words),
 	  .ignored_words = kata_network_words, .offset = AT(runtime.internetworking_model),
-	  .doc = "How a pod's network reaches the guest: tcfilter, macvtap, or none." },
+	  .doc = "How a pod's network reaches the guest: tcfilter, macvtap, user, or none." },
+	{ "runtime", "published_ports", .kind = CONFIG_LIST, .offset = AT(runtime.published_ports),
+	  .doc = "With user: ports of the host that lead to the guest, [ADDRESS:]PORT:PORT[/udp]." },
 	{ "runtime", "dan_conf", STRING(""), .check = CONFIG_PATH_OR_EMPTY, .host_only = true,
 	  .offset = AT(runtime.dan_conf),
 	  .doc = "Directory with a file for each sandbox whose taps somebody else has wired." },

@@ -39,7 +39,7 @@
 #define CAPABILITIES  64           /* bits in the two words of capset(2) */
 #define HIGH_FD       64           /* where ours wait in the child: above the numbers it is given */
 #define DENIED_TO_VMM (1u << CONFINE_VMM | 1u << CONFINE_DAEMON)
-#define DENIED_TO_ALL (DENIED_TO_VMM | 1u << CONFINE_FS_DAEMON)
+#define DENIED_TO_ALL (DENIED_TO_VMM | 1u << CONFINE_FS_DAEMON | 1u << CONFINE_NET_DAEMON)
 #define CAP_BIT(cap)  (UINT64_C(1) << (cap))
 
 struct confine {
@@ -67,7 +67,7 @@ static const struct {
 	const char *name;
 	unsigned roles;
 } denied[] = {
-	/* namespaces and mounts: virtiofsd moves into its share with these */
+	/* namespaces and mounts: virtiofsd moves into its share with these, passt out of sight */
 	{ "mount", DENIED_TO_VMM },
 	{ "umount2", DENIED_TO_VMM },
 	{ "pivot_root", DENIED_TO_VMM },

@@ -17,7 +17,8 @@
 enum confine_role {
 	CONFINE_VMM,       /* needs descriptors it is given, and files to read */
 	CONFINE_FS_DAEMON, /* virtiofsd: acts on files as the guest's users, makes its own namespaces */
-	CONFINE_DAEMON, /* vhost-device-vsock: like a VMM, but makes sockets in its directory */
+	CONFINE_DAEMON,     /* vhost-device-vsock: like a VMM, but makes sockets in its directory */
+	CONFINE_NET_DAEMON, /* passt: nobody with nothing, in namespaces that it makes itself */
 };
 
 struct confine_spec {

@@ -164,6 +164,10 @@ int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struc
 	if (hv->dead)
 		return err_set(e, ERR_UNAVAILABLE, "plug network interface '%s': %s", name,
 			       hv->why.text);
+	if (nic->kind != HV_NIC_TAP)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "plug network interface '%s': its kind can be there at boot only",
+			       name);
 	if (hv_check_nics(nic, 1, e) < 0)
 		return err_wrap(e, "plug network interface '%s'", name);
 	begin_call(hv);

@@ -58,13 +58,40 @@ struct hv_disk {
 	bool discard; /* what the guest frees is freed in the file */
 };
 
-/* A virtual network card whose frames a tap device of the host carries. */
-struct hv_nic {
-	uint8_t mac[6];
-	uint32_t n_queues;    /* pairs; one descriptor each of the following */
-	const int *tap_fds;   /* tun or macvtap, with IFF_VNET_HDR; borrowed */
-	const int *vhost_fds; /* /dev/vhost-net, borrowed; NULL: the VMM moves the frames itself */
+/* What carries the frames of a virtual network card. */
+enum hv_nic_kind {
+	HV_NIC_TAP,        /* a tap device of the host */
+	HV_NIC_VHOST_USER, /* another process, which maps the guest's memory; at boot only */
+	HV_NIC_USER, /* none: they become connections of a process of the host; at boot only */
 };
+
+/* Whoever connects to it on the host reaches a port of the guest. */
+struct hv_port {
+	bool udp;
+	char address[16]; /* IPv4, of the host; "0.0.0.0": each */
+	uint16_t host, guest;
+};
+
+struct hv_nic {
+	enum hv_nic_kind kind;
+	uint8_t mac[6];
+	uint32_t n_queues;  /* pairs */
+	const int *tap_fds; /* tap: one a pair, tun or macvtap, with IFF_VNET_HDR; borrowed */
+	const int *
+		vhost_fds; /* tap: /dev/vhost-net, borrowed; NULL: the VMM moves the frames itself */
+	int socket_fd;     /* vhost-user: connected to the other process; borrowed */
+	const struct hv_port *ports; /* user: published; borrowed */
+	size_t n_ports;
+};
+
+/* The guest's own addresses where it has a HV_NIC_USER: those that QEMU's network stack is used with. */
+#define HV_USER_NET         "10.0.2.0/24"
+#define HV_USER_ADDRESS     "10.0.2.15"
+#define HV_USER_PREFIX_LEN  "24"
+#define HV_USER_GATEWAY     "10.0.2.2" /* and with that, localhost of the host */
+#define HV_USER_NAME_SERVER "10.0.2.3" /* the host's */
+#define HV_USER_MTU         1500
+
 #define HV_NICS_MAX    8  /* at boot */
 #define HV_NIC_FDS_MAX 48 /* of all of them together */
 

@@ -67,6 +67,9 @@ bool hv_died(struct hv *hv, const struct err *e) must_check;
 /* Until no fiber is in a call about a device any more; the driver has seen to it that they return. */
 void hv_wait_device_calls(struct hv *hv);
 
+/* Descriptors that the VMM gets for it, at most. */
+size_t hv_nic_fds(const struct hv_nic *nic) must_check;
+
 /* Not more of them than a driver has room for, all together. */
 int hv_check_nics(const struct hv_nic *nics, size_t n, struct err *e) must_check;
 

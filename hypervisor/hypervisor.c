@@ -75,6 +75,13 @@ void hv_note_death(struct hv *hv, enum err_code code, const char *fmt, ...)
 	cond_wake_all(&hv->died);
 }
 
+size_t hv_nic_fds(const struct hv_nic *nic)
+{
+	if (nic->kind != HV_NIC_TAP)
+		return 1;
+	return nic->n_queues * (nic->vhost_fds ? 2u : 1u);
+}
+
 int hv_check_nics(const struct hv_nic *nics, size_t n, struct err *e)
 {
 	size_t fds = 0;
@@ -83,7 +90,7 @@ int hv_check_nics(const struct hv_nic *nics, size_t n, struct err *e)
 		return err_set(e, ERR_EXHAUSTED, "%zu network interfaces, the limit is %d", n,
 			       HV_NICS_MAX);
 	for (size_t i = 0; i < n; i++)
-		fds += nics[i].n_queues * (nics[i].vhost_fds ? 2u : 1u);
+		fds += hv_nic_fds(&nics[i]);
 	if (fds > HV_NIC_FDS_MAX)
 		return err_set(e, ERR_EXHAUSTED,
 			       "%zu descriptors for the queues of network interfaces, the limit is "

@@ -12,6 +12,7 @@ libhypervisor_a_SOURCES = \
 	hypervisor/driver.h \
 	hypervisor/fake/driver.c \
 	hypervisor/hypervisor.c hypervisor/hypervisor.h \
+	hypervisor/passt.c hypervisor/passt.h \
 	hypervisor/process.c hypervisor/process.h \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
 	hypervisor/qemu/device.c hypervisor/qemu/device.h \

@@ -48,9 +48,12 @@ static char *escape_commas(const char *value)
 	return ret;
 }
 
-/* The guest's memory is in a file that other processes map: virtiofsd, vhost-device-vsock. */
+/* The guest's memory is in a file that other processes map: virtiofsd, vhost-device-vsock, a switch. */
 static bool memory_shared(const struct qemu_choices *q)
 {
+	for (size_t i = 0; i < q->n_nics; i++)
+		if (q->nics[i].kind == HV_NIC_VHOST_USER)
+			return true;
 	return q->share || q->transport == CONFIG_TRANSPORT_HVSOCK;
 }
 
@@ -176,11 +179,9 @@ static void add_fd_list(struct buf *to, const char *key, int first, uint32_t n)
 		buf_addf(to, ":%d", first + (int)i);
 }
 
-static void add_nic(char ***args, const struct hv_nic *nic, size_t index, int *fd)
+static void add_tap(char ***args, const struct hv_nic *nic, size_t index, int *fd)
 {
-	const uint8_t *m = nic->mac;
 	auto_buf struct buf netdev = BUF_INIT;
-	auto_free char *queues = NULL;
 
 	buf_addf(&netdev, "tap,id=nic%zu", index);
 	add_fd_list(&netdev, "fds", *fd, nic->n_queues);
@@ -190,10 +191,59 @@ static void add_nic(char ***args, const struct hv_nic *nic, size_t index, int *f
 		add_fd_list(&netdev, "vhostfds", *fd, nic->n_queues);
 		*fd += (int)nic->n_queues;
 	}
+	add(args, "-netdev", "%s", netdev.data);
+}
+
+/* A network stack in QEMU. Of IPv4 alone, as passt is used. */
+static void add_user_stack(char ***args, const struct hv_nic *nic, size_t index)
+{
+	auto_buf struct buf netdev = BUF_INIT;
+
+	buf_addf(&netdev,
+		 "user,id=nic%zu,ipv6=off,net=" HV_USER_NET ",host=" HV_USER_GATEWAY
+		 ",dns=" HV_USER_NAME_SERVER,
+		 index);
+	for (size_t i = 0; i < nic->n_ports; i++) {
+		const struct hv_port *p = &nic->ports[i];
+
+		buf_addf(&netdev, ",hostfwd=%s:%s:%u-" HV_USER_ADDRESS ":%u",
+			 p->udp ? "udp" : "tcp", p->address, p->host, p->guest);
+	}
+	add(args, "-netdev", "%s", netdev.data);
+}
+
+static void add_backend(char ***args, const struct qemu_choices *q, size_t index, int *fd)
+{
+	const struct hv_nic *nic = &q->nics[index];
+
+	switch (nic->kind) {
+	case HV_NIC_TAP:
+		add_tap(args, nic, index, fd);
+		break;
+	case HV_NIC_VHOST_USER:
+		add(args, "-chardev", "socket,id=switch%zu,fd=%d", index, (*fd)++);
+		add(args, "-netdev", "vhost-user,id=nic%zu,chardev=switch%zu,queues=%" PRIu32,
+		    index, index, nic->n_queues);
+		break;
+	case HV_NIC_USER:
+		if (q->passt)
+			add(args, "-netdev", "socket,id=nic%zu,fd=%d", index, (*fd)++);
+		else
+			add_user_stack(args, nic, index);
+		break;
+	}
+}
+
+static void add_nic(char ***args, const struct qemu_choices *q, size_t index, int *fd)
+{
+	const struct hv_nic *nic = &q->nics[index];
+	const uint8_t *m = nic->mac;
+	auto_free char *queues = NULL;
+
+	add_backend(args, q, index, fd);
 	/* One interrupt for each direction of a pair, one for control, one for configuration. */
 	queues = nic->n_queues > 1 ? xasprintf(",mq=on,vectors=%" PRIu32, 2 * nic->n_queues + 2)
 				   : xstrdup("");
-	add(args, "-netdev", "%s", netdev.data);
 	add(args, "-device",
 	    "virtio-net-pci,netdev=nic%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x,addr=0x%zx%s,romfile=",
 	    index, m[0], m[1], m[2], m[3], m[4], m[5], QEMU_NIC_SLOT + index, queues);
@@ -204,7 +254,7 @@ static void add_nics(char ***args, const struct qemu_choices *q)
 	int fd = QEMU_FD_NICS;
 
 	for (size_t i = 0; i < q->n_nics; i++)
-		add_nic(args, &q->nics[i], i, &fd);
+		add_nic(args, q, i, &fd);
 }
 
 bool qemu_has_channels(const struct config *c)

@@ -21,7 +21,7 @@ enum qemu_fd {
 	QEMU_FD_AGENT,   /* vsock: /dev/vhost-vsock; hybrid: vhost-user; serial: listening socket */
 	QEMU_FD_FS,      /* vhost-user, to virtiofsd */
 	QEMU_FD_DEBUG,   /* listening socket: debug console */
-	QEMU_FD_NICS,    /* the first of: for each NIC, its taps, then its /dev/vhost-net */
+	QEMU_FD_NICS, /* the first of: for each NIC, its taps, then its /dev/vhost-net, or its socket */
 };
 
 struct qemu_choices {
@@ -37,6 +37,7 @@ struct qemu_choices {
 	bool debug_console;
 	const struct hv_nic *nics; /* the descriptors in them do not matter */
 	size_t n_nics;
+	bool passt; /* a NIC of the kind "user" is connected to passt; else QEMU does that itself */
 };
 
 /* The slot on the root bus of the first NIC; the others follow. Below are QEMU's own choices. */

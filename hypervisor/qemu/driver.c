@@ -19,6 +19,7 @@
 #include "common/net/transport.h"
 #include "common/net/unix.h"
 #include "hypervisor/host.h"
+#include "hypervisor/passt.h"
 #include "hypervisor/qemu/args.h"
 #include "hypervisor/qemu/device.h"
 #include "hypervisor/qemu/disk.h"
@@ -168,6 +169,18 @@ static int check_file(const char *what, const char *path, int mode, struct err *
 	return 0;
 }
 
+static void choose_user_net(const struct config_hypervisor *c, struct qemu_choices *ch)
+{
+	ch->passt = *c->passt != '\0' && access(c->passt, X_OK) == 0;
+	if (ch->passt)
+		log_info("user-mode network by '%s'", c->passt);
+	else
+		log_warn(
+			"user-mode network by QEMU itself, which is in the host's network namespace "
+			"for that: there is no passt%s%s",
+			*c->passt != '\0' ? " at " : "", c->passt);
+}
+
 static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_facts *facts,
 		  struct err *e)
 {
@@ -188,6 +201,8 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 		hv->spec.size.memory_mib ? hv->spec.size.memory_mib : c->default_memory_mib;
 	ch->share = hv->spec.share_dir && strcmp(c->shared_fs, "virtio-fs") == 0;
 	ch->debug_console = hv->spec.config->agent.debug_console_enabled;
+	if (hv_user_nic(hv))
+		choose_user_net(c, ch);
 	return 0;
 }
 
@@ -286,22 +301,46 @@ static int hand_over_copies(struct qemu *q, const int *fds, uint32_t n, int *num
 	return 0;
 }
 
-static int hand_over_nics(struct qemu *q, struct err *e)
+static int hand_over_nic(struct qemu *q, const struct hv_nic *nic, int passt, int *number,
+			 struct err *e)
+{
+	switch (nic->kind) {
+	case HV_NIC_TAP:
+		if (hand_over_copies(q, nic->tap_fds, nic->n_queues, number, e) < 0)
+			return -1;
+		return nic->vhost_fds
+			       ? hand_over_copies(q, nic->vhost_fds, nic->n_queues, number, e)
+			       : 0;
+	case HV_NIC_VHOST_USER:
+		return hand_over_copies(q, &nic->socket_fd, 1, number, e);
+	case HV_NIC_USER:
+		break;
+	}
+	return passt < 0 ? 0 : hand_over_copies(q, &passt, 1, number, e);
+}
+
+static int hand_over_nics(struct qemu *q, int passt, struct err *e)
 {
 	const struct hv_spec *s = &q->hv->spec;
 	int number = QEMU_FD_NICS;
 
 	for (size_t i = 0; i < s->n_nics; i++) {
-		const struct hv_nic *nic = &s->nics[i];
-
-		if (hand_over_copies(q, nic->tap_fds, nic->n_queues, &number, e) < 0)
-			return -1;
-		if (nic->vhost_fds &&
-		    hand_over_copies(q, nic->vhost_fds, nic->n_queues, &number, e) < 0)
+		if (hand_over_nic(q, &s->nics[i], passt, &number, e) < 0)
 			return -1;
 		(void)snprintf(q->hv->nic_address[i], sizeof(q->hv->nic_address[i]), "%02zx",
 			       QEMU_NIC_SLOT + i);
 	}
+	return 0;
+}
+
+static int make_passt_sockets(int *ret_qemu, int *ret_passt, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socket pair for passt");
+	*ret_qemu = pair[0];
+	*ret_passt = pair[1];
 	return 0;
 }
 
@@ -310,13 +349,14 @@ static int hand_over_nics(struct qemu *q, struct err *e)
 static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, struct err *e)
 {
 	struct hv *hv = q->hv;
-	const struct confine_spec confine = {
+	struct confine_spec confine = {
 		.role = CONFINE_VMM,
 		.user = hv->spec.config->hypervisor.user,
 		.netns_fd = hv->spec.netns_fd,
 		.cgroups = hv->spec.cgroup,
 	};
 	auto_confine struct confine *confined = NULL;
+	auto_close int own_netns = -1;
 	auto_strv char **args = qemu_args(ch, hv->spec.config);
 	struct hv_process_spec spec = {
 		.name = "qemu",
@@ -326,6 +366,13 @@ static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, 
 	};
 	struct hv_process *p;
 
+	/* A network stack in QEMU opens connections where QEMU is. */
+	if (hv_user_nic(hv) && !ch->passt) {
+		own_netns = hv_open_own_netns(e);
+		if (own_netns < 0)
+			return -1;
+		confine.netns_fd = own_netns;
+	}
 	if (confine_new(&confine, &confined, e) < 0)
 		return -1;
 	spec.confine = confined;
@@ -340,6 +387,8 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 		   struct undo *u, struct deadline d, struct err *e)
 {
 	auto_close int share = -1;
+	auto_close int passt = -1;
+	auto_close int qemu_to_passt = -1;
 
 	if (check_file("hypervisor", q->hv->spec.config->hypervisor.path, X_OK, e) < 0 ||
 	    check_file("guest kernel", ch->kernel, R_OK, e) < 0 ||
@@ -353,9 +402,13 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 		return -1;
 	if (ch->debug_console && start_debug_console(q, u, e) < 0)
 		return -1;
-	if (hand_over_nics(q, e) < 0)
+	if (ch->passt && make_passt_sockets(&qemu_to_passt, &passt, e) < 0)
+		return -1;
+	if (hand_over_nics(q, qemu_to_passt, e) < 0)
 		return -1;
 	if (spawn(q, ch, u, e) < 0)
+		return -1;
+	if (ch->passt && passt_start(q->hv, hv_user_nic(q->hv), passt, u, e) < 0)
 		return -1;
 	/* After QEMU, which takes longer to get to its share than virtiofsd to be there. */
 	return ch->share ? virtiofsd_start(q->hv, share, u, d, e) : 0;

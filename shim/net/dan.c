@@ -30,7 +30,7 @@ struct neighbor {
 
 struct device {
 	char *name, *guest_mac;
-	char *type, *tap_name;
+	char *type, *tap_name, *path;
 	uint32_t queue_num, queue_size;
 	char **addresses;
 	uint32_t mtu, flags;
@@ -75,6 +75,7 @@ static const struct json_field neighbor_fields[] = {
 static const struct json_field attachment_fields[] = {
 	{ "type", JSON_STRING, offsetof(struct device, type), .flags = JSON_REQUIRED },
 	FIELD("tap_name", JSON_STRING, struct device, tap_name),
+	FIELD("path", JSON_STRING, struct device, path),
 	FIELD("queue_num", JSON_U32, struct device, queue_num),
 	FIELD("queue_size", JSON_U32, struct device, queue_size),
 	END,
@@ -125,17 +126,29 @@ static bool is_set(const char *text)
 
 /* ---- To what the guest is told ---- */
 
+/* A tap by its name, or a socket by its path. */
+static int check_attachment(const struct device *d, struct err *e)
+{
+	if (strcmp(d->type, "vhost-user") == 0) {
+		if (!d->path || *d->path != '/')
+			return err_set(e, ERR_INVALID, "its path is not absolute");
+		return 0;
+	}
+	if (strcmp(d->type, "host-tap") != 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "type '%.60s': only \"host-tap\" and \"vhost-user\" are supported",
+			       d->type);
+	if (!d->tap_name)
+		return err_set(e, ERR_INVALID, "it has no tap_name");
+	return interface_name_check(d->tap_name, e);
+}
+
 static int check_device(const struct device *d, struct net_link *link, struct err *e)
 {
 	if (interface_name_check(d->name, e) < 0 ||
 	    hardware_address_parse(d->guest_mac, link->hardware_address, e) < 0)
 		return -1;
-	if (strcmp(d->type, "host-tap") != 0)
-		return err_set(e, ERR_UNSUPPORTED, "type '%.60s': only \"host-tap\" is supported",
-			       d->type);
-	if (!d->tap_name)
-		return err_set(e, ERR_INVALID, "it has no tap_name");
-	if (interface_name_check(d->tap_name, e) < 0)
+	if (check_attachment(d, e) < 0)
 		return -1;
 	if (d->queue_num > TAP_QUEUES_MAX)
 		return err_set(e, ERR_INVALID, "queue_num %u: the limit is %u", d->queue_num,
@@ -173,8 +186,11 @@ static int add_link(const struct device *d, struct net_scan *s, struct err *e)
 		return -1;
 	link->index = -(int)s->n_links; /* of no link of the kernel's */
 	(void)snprintf(link->name, sizeof(link->name), "%s", d->name);
-	(void)snprintf(link->tap, sizeof(link->tap), "%s", d->tap_name);
-	(void)snprintf(link->kind, sizeof(link->kind), "tun");
+	if (strcmp(d->type, "vhost-user") == 0)
+		link->vhost_user = xstrdup(d->path);
+	else
+		(void)snprintf(link->tap, sizeof(link->tap), "%s", d->tap_name);
+	(void)snprintf(link->kind, sizeof(link->kind), "%s", link->vhost_user ? d->type : "tun");
 	link->queues = d->queue_num;
 	link->mtu = d->mtu;
 	i->device = xstrdup(d->name);

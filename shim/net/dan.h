@@ -7,7 +7,8 @@
 /*
  * Directly attached networks, as Kata calls them: <dan_conf>/<sandbox id>.json names taps that
  * somebody else has made and wired, and what the guest is to have of each. The pod's namespace does
- * not count then.
+ * not count then. Instead of a tap it may be the socket of a process, a switch say, that has the other
+ * end: "device": {"type": "vhost-user", "path": "/run/switch/port7", "queue_num": 1}.
  *
  *	{"netns": "/run/netns/x", "devices": [{
  *		"name": "eth0", "guest_mac": "02:00:00:00:00:01",
@@ -20,7 +21,7 @@
  */
 struct dan {
 	char *netns;          /* where the taps are; NULL: in ours */
-	struct net_scan scan; /* as if it had been read; each link has a `tap` */
+	struct net_scan scan; /* as if it had been read; each link has a `tap` or a `vhost_user` */
 };
 
 /* 1, or 0 if the sandbox has no such file. What is in it is checked. */

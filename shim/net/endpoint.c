@@ -11,6 +11,7 @@
 
 #include "common/base/mem.h"
 #include "common/net/netlink.h"
+#include "common/net/unix.h"
 #include "shim/net/macvtap.h"
 #include "shim/net/redirect.h"
 
@@ -128,8 +129,22 @@ static int make_of_tap(struct net_endpoint *ep, const struct config *c, struct e
 	return 0;
 }
 
+/* Who waits there for whom is the same as for virtiofsd: the VMM comes to a socket that is there. */
+static int make_vhost_user(struct net_endpoint *ep, struct err *e)
+{
+	ep->n_queues = ep->link.queues ? ep->link.queues : 1;
+	ep->socket_fd = unix_connect_fd(ep->link.vhost_user, e);
+	return ep->socket_fd < 0 ? err_wrap(e, "vhost-user device '%s'", ep->link.vhost_user) : 0;
+}
+
 static int make_kind(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
+	if (ep->link.vhost_user)
+		return make_vhost_user(ep, e);
+	if (ep->link.user) {
+		ep->n_queues = 1;
+		return 0;
+	}
 	if (*ep->link.tap)
 		return attach(ep, ep->link.tap, c, e);
 	if (strcmp(ep->link.kind, "tun") == 0)
@@ -139,11 +154,18 @@ static int make_kind(struct net_endpoint *ep, const struct config *c, struct err
 	return make_tcfilter(ep, c, e);
 }
 
+static enum hv_nic_kind nic_kind(const struct net_link *link)
+{
+	if (link->user)
+		return HV_NIC_USER;
+	return link->vhost_user ? HV_NIC_VHOST_USER : HV_NIC_TAP;
+}
+
 static int open_vhost(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
 	int r;
 
-	if (c->hypervisor.disable_vhost_net)
+	if (c->hypervisor.disable_vhost_net || nic_kind(&ep->link) != HV_NIC_TAP)
 		return 0;
 	r = tap_open_vhost(ep->n_queues, ep->vhost_fds, e);
 	ep->vhost = r > 0;
@@ -154,10 +176,14 @@ static int make(struct net_endpoint *ep, const struct config *c, struct err *e)
 {
 	if (make_kind(ep, c, e) < 0 || open_vhost(ep, c, e) < 0)
 		return err_wrap(e, "link '%s'", ep->link.name);
+	ep->hv_nic.kind = nic_kind(&ep->link);
 	memcpy(ep->hv_nic.mac, ep->link.hardware_address, sizeof(ep->hv_nic.mac));
 	ep->hv_nic.n_queues = (uint32_t)ep->n_queues;
 	ep->hv_nic.tap_fds = ep->tap_fds;
 	ep->hv_nic.vhost_fds = ep->vhost ? ep->vhost_fds : NULL;
+	ep->hv_nic.socket_fd = ep->socket_fd;
+	ep->hv_nic.ports = ep->link.ports;
+	ep->hv_nic.n_ports = ep->link.n_ports;
 	return 0;
 }
 
@@ -169,6 +195,9 @@ int net_endpoint_make(struct net_link *link, const struct config *c, struct net_
 
 	ep->link = *link;
 	link->interface = NULL;
+	link->vhost_user = NULL;
+	link->ports = NULL;
+	ep->socket_fd = -1;
 	for (size_t i = 0; i < TAP_QUEUES_MAX; i++)
 		ep->tap_fds[i] = ep->vhost_fds[i] = -1;
 	if (make(ep, c, e) < 0) {
@@ -207,6 +236,7 @@ void net_endpoint_close(struct net_endpoint *ep)
 {
 	tap_close(ep->tap_fds, TAP_QUEUES_MAX);
 	tap_close(ep->vhost_fds, TAP_QUEUES_MAX);
+	tap_close(&ep->socket_fd, 1);
 }
 
 void net_endpoint_free(struct net_endpoint *ep)

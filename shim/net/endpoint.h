@@ -20,6 +20,7 @@ struct net_endpoint {
 	int tap_fds[TAP_QUEUES_MAX];
 	int vhost_fds[TAP_QUEUES_MAX];
 	bool vhost;
+	int socket_fd;   /* to the process that a vhost-user device is of */
 	bool redirected; /* there are filters on the link */
 	bool stacked;    /* there is a macvtap on the link */
 
@@ -29,7 +30,7 @@ struct net_endpoint {
 };
 
 /*
- * Both in the namespace; they block. The first takes link->interface over. What it made goes when its
+ * Both in the namespace; they block. The first takes over what *link owns. What it made goes when its
  * descriptors are closed, filters and macvtap on the link apart, which net_endpoint_take_back() removes.
  */
 int net_endpoint_make(struct net_link *link, const struct config *c, struct net_endpoint **ret,

@@ -12,5 +12,6 @@ libshimnet_a_SOURCES = \
 	shim/net/redirect.c shim/net/redirect.h \
 	shim/net/scan.c shim/net/scan.h \
 	shim/net/steer.c shim/net/steer.h \
-	shim/net/tap.c shim/net/tap.h
+	shim/net/tap.c shim/net/tap.h \
+	shim/net/user.c shim/net/user.h
 libshimnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(NL_CFLAGS)

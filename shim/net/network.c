@@ -15,13 +15,14 @@
 #include "shim/net/forward.h"
 #include "shim/net/netns.h"
 #include "shim/net/record.h"
+#include "shim/net/user.h"
 
 struct network {
 	const struct config *config;
 	const char *dir;  /* of the sandbox */
 	char *netns_path; /* NULL: one of our own */
 	int netns_fd;     /* -1: none */
-	bool described;   /* by a file of dan_conf, not by what the namespace has */
+	bool described;   /* by a file of dan_conf or as "user", not by what the namespace has */
 	int taps_fd;      /* the namespace of its taps; -1: ours */
 
 	struct net_endpoint *endpoint[HV_NICS_MAX];
@@ -40,12 +41,19 @@ static bool is_off(const struct network *n)
 	       strcmp(n->config->runtime.internetworking_model, "none") == 0;
 }
 
+static bool is_user_mode(const struct network *n)
+{
+	return strcmp(n->config->runtime.internetworking_model, "user") == 0;
+}
+
 /* ---- The namespace ---- */
 
 static int open_netns(struct network *n, const struct oci_spec *spec, struct err *e)
 {
 	const struct oci_namespace *ns = oci_find_namespace(spec, "network");
 
+	if (!ns && is_user_mode(n))
+		return 0;
 	if (!ns) {
 		log_warn("the spec asks for the host's network, which a VM cannot have: "
 			 "the guest has none");
@@ -173,7 +181,7 @@ static int make_endpoints(struct network *n, struct err *e)
 	return 0;
 }
 
-/* ---- Directly attached networks ---- */
+/* ---- Networks that are described ---- */
 
 struct here {
 	struct network *n;
@@ -188,19 +196,30 @@ static void make_here(void *arg)
 	h->result = make_in_netns(h->n, h->e);
 }
 
-static int make_described(struct network *n, struct dan *d, struct err *e)
+/* Takes the scan over; `netns` has its taps, NULL: ours has. */
+static int make_described(struct network *n, struct net_scan *scan, const char *netns,
+			  struct err *e)
 {
 	struct here h = { .n = n, .e = e };
 
 	n->described = true;
-	n->scan = d->scan;
-	d->scan = (struct net_scan){ .n_links = 0 };
-	if (d->netns && netns_open(d->netns, &n->taps_fd, e) < 0)
+	n->scan = *scan;
+	*scan = (struct net_scan){ .n_links = 0 };
+	if (netns && netns_open(netns, &n->taps_fd, e) < 0)
 		return -1;
 	if (n->taps_fd >= 0)
 		return netns_run(n->taps_fd, make_in_netns, n, e);
 	work_run(make_here, &h);
 	return h.result;
+}
+
+static int start_user_mode(struct network *n, struct err *e)
+{
+	struct net_scan scan;
+
+	if (user_net_describe(n->config, &scan, e) < 0)
+		return -1;
+	return make_described(n, &scan, NULL, e);
 }
 
 /* 1 if a file says what the network is. */
@@ -212,7 +231,7 @@ static int start_described(struct network *n, const char *sandbox_id, struct err
 
 	if (found <= 0)
 		return found;
-	if (make_described(n, &d, e) < 0)
+	if (make_described(n, &d.scan, d.netns, e) < 0)
 		found = -1;
 	else
 		log_info("network: %zu links of '%s/%s.json'", n->n_endpoints, dir, sandbox_id);
@@ -235,7 +254,9 @@ int network_start(const struct config *c, const struct oci_spec *spec, const cha
 		return err_wrap(e, "network of the sandbox");
 	if (described == 0 && open_netns(n, spec, e) < 0)
 		return -1;
-	if (!is_off(n) && make_endpoints(n, e) < 0)
+	if (described == 0 && is_user_mode(n))
+		described = start_user_mode(n, e);
+	if (described < 0 || (!is_off(n) && make_endpoints(n, e) < 0))
 		return err_wrap(e, "network of the sandbox");
 	*ret = n;
 	return 0;

@@ -19,8 +19,8 @@
 struct network;
 
 /*
- * What a file of dan_conf says, for a sandbox that has one; the namespace then does not count. Else:
- * the namespace that the spec names, or a new one; -1 and a line in the log for a spec without one
+ * What a file of dan_conf says, for a sandbox that has one; the namespace then does not count, nor does
+ * what is in it with the model "user" (user.h). Else: the namespace that the spec names, or a new one; -1 and a line in the log for a spec without one
  * (host networking, which a VM cannot have). `dir`, the sandbox's, keeps what network_clean_up()
  * needs; borrowed.
  *

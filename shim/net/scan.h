@@ -11,6 +11,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
 #include "common/net/address.h"
+#include "hypervisor/device.h"
 
 /*
  * What a network namespace has, in the words of the agent protocol: the guest is to have the same.
@@ -24,8 +25,12 @@ struct net_link {
 	char kind[IFNAMSIZ]; /* "veth", "macvlan", …; "" for hardware */
 	uint8_t hardware_address[HARDWARE_ADDRESS_LEN];
 	uint32_t mtu;
-	char tap[IFNAMSIZ];          /* a tap that is there and is its other end; "": to be made */
-	uint32_t queues;             /* that the tap has; 0: as configured */
+	char tap[IFNAMSIZ];    /* a tap that is there and is its other end; "": to be made */
+	uint32_t queues;       /* that the other end has; 0: as configured */
+	char *vhost_user;      /* the socket of a process that is its other end; NULL: none */
+	bool user;             /* it has none: the user-mode network, see user.h */
+	struct hv_port *ports; /* of that, published */
+	size_t n_ports;
 	Types__Interface *interface; /* for types__interface__free_unpacked(); without devicePath */
 };
 
@@ -49,7 +54,11 @@ static inline void net_link_done(struct net_link *l)
 {
 	if (l->interface)
 		types__interface__free_unpacked(l->interface, NULL);
+	free(l->vhost_user);
+	free(l->ports);
 	l->interface = NULL;
+	l->vhost_user = NULL;
+	l->ports = NULL;
 }
 
 #define auto_net_scan CLEANUP(net_scan_done)

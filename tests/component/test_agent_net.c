@@ -97,6 +97,7 @@ static void updates_an_interface(void **state)
 		assert_int_equal(net_update_interface(&eth0, NULL, &e), 0);
 	assert_has(output_of("ip addr show eth0"), "mtu 1400");
 	assert_has(output_of("ip addr show eth0"), "inet 192.0.2.1/24");
+	assert_has(output_of("ip addr show eth0"), "inet6 2001:db8::1/64");
 	assert_has(output_of("ip addr show eth0"), ",UP");
 	assert_has(output_of("ip addr show eth0"), "02:00:00:00:00:01");
 	/* Nothing that is as wanted may be taken down: a route goes with it. */
@@ -233,6 +234,11 @@ static void adds_neighbors(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(net_add_neighbors(list, 1, &e), 0);
 	assert_has(output_of("ip neigh"), "192.0.2.7 dev first lladdr 02:00:00:00:00:07 PERMANENT");
+	ip.family = TYPES__IPFAMILY__v6;
+	ip.address = (char *)(uintptr_t) "2001:db8::7";
+	assert_int_equal(net_add_neighbors(list, 1, &e), 0);
+	assert_has(output_of("ip -6 neigh"),
+		   "2001:db8::7 dev first lladdr 02:00:00:00:00:07 PERMANENT");
 	n.device = (char *)(uintptr_t) "none";
 	assert_int_equal(net_add_neighbors(list, 1, &e), -1);
 	assert_has(e.text, "Link not found");

@@ -11,6 +11,7 @@
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "hypervisor/passt.h"
 #include "hypervisor/qemu/args.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
@@ -93,6 +94,49 @@ static void test_nics(void **state)
 	compare("nics", &q, &c);
 }
 
+/* What another process carries, and a network stack in QEMU; then the same with passt. */
+static void test_user_nics(void **state)
+{
+	static const struct hv_port ports[] = {
+		{ .address = "127.0.0.1", .host = 8080, .guest = 80 },
+		{ .address = "0.0.0.0", .host = 5353, .guest = 53, .udp = true },
+	};
+	const struct hv_nic nics[] = {
+		{ .kind = HV_NIC_VHOST_USER, .mac = { 2, 0, 0, 0, 0, 1 }, .n_queues = 2 },
+		{ .kind = HV_NIC_USER,
+		  .mac = { 2, 0, 0, 0, 0, 2 },
+		  .n_queues = 1,
+		  .ports = ports,
+		  .n_ports = ARRAY_LEN(ports) },
+	};
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	q.nics = nics;
+	q.n_nics = ARRAY_LEN(nics);
+	compare("user-nics", &q, &c);
+	q.passt = true;
+	compare("user-nics-passt", &q, &c);
+}
+
+static void test_passt_args(void **state)
+{
+	static const struct hv_port ports[] = {
+		{ .address = "127.0.0.1", .host = 8080, .guest = 80 },
+		{ .address = "0.0.0.0", .host = 8081, .guest = 81 },
+	};
+	const struct hv_nic nic = { .kind = HV_NIC_USER, .ports = ports, .n_ports = 2 };
+	auto_strv char **args = passt_args("/usr/bin/passt", &nic, 3);
+	auto_buf struct buf line = BUF_INIT;
+
+	(void)state;
+	for (char **a = args; *a; a++)
+		buf_addf(&line, " %s", *a);
+	assert_non_null(strstr(line.data, " --fd 3 --tcp-ports 127.0.0.1/8080:80 "
+					  "--tcp-ports 0.0.0.0/8081:81 --udp-ports none"));
+}
+
 static void test_vsock_kvm_share(void **state)
 {
 	struct config c = base_config();
@@ -145,6 +189,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smallest),
 		cmocka_unit_test(test_nics),
+		cmocka_unit_test(test_user_nics),
+		cmocka_unit_test(test_passt_args),
 		cmocka_unit_test(test_vsock_kvm_share),
 		cmocka_unit_test(test_hybrid_vsock_debug),
 		cmocka_unit_test(test_serial_debug_share),

@@ -17,6 +17,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
 	tests/unit/shim/test_storage \
+	tests/unit/shim/test_user_net \
 	tests/unit/shim/test_volume_copy \
 	tests/unit/shim/test_volume_disk
 check_PROGRAMS += $(SANDBOX_TESTS)
@@ -47,6 +48,9 @@ tests_unit_shim_test_mount_options_LDADD = libshimio.a libshimstorage.a $(sandbo
 
 tests_unit_shim_test_dan_SOURCES = tests/unit/shim/test_dan.c
 tests_unit_shim_test_dan_LDADD = libshimnet.a libnetlink.a $(sandbox_test_common)
+
+tests_unit_shim_test_user_net_SOURCES = tests/unit/shim/test_user_net.c
+tests_unit_shim_test_user_net_LDADD = libshimnet.a libnetlink.a $(sandbox_test_common)
 
 tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h

@@ -63,6 +63,27 @@ static void test_a_whole_file(void **state)
 	dan_done(&d);
 }
 
+/* A device that another process is the other end of. */
+static void test_vhost_user(void **state)
+{
+	struct dan d = { .netns = NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+		load("{\"devices\":[{\"name\":\"net0\",\"guest_mac\":\"02:00:00:00:00:0a\","
+		     "\"device\":{\"type\":\"vhost-user\",\"path\":\"/run/switch/7\","
+		     "\"queue_num\":2,\"queue_size\":256},\"network_info\":{\"interface\":"
+		     "{\"ip_addresses\":[\"10.0.0.2/24\"]}}}]}",
+		     &d, &e),
+		1);
+	assert_string_equal(d.scan.link[0].vhost_user, "/run/switch/7");
+	assert_string_equal(d.scan.link[0].kind, "vhost-user");
+	assert_string_equal(d.scan.link[0].tap, "");
+	assert_int_equal(d.scan.link[0].queues, 2);
+	dan_done(&d);
+}
+
 #define DEVICE(name, mac, attachment, info)                                                      \
 	"{\"devices\":[{\"name\":\"" name "\",\"guest_mac\":\"" mac "\",\"device\":{" attachment \
 	"},\"network_info\":{" info "}}]}"
@@ -83,6 +104,10 @@ static void test_what_is_refused(void **state)
 		{ DEVICE("eth0", "02:00", TAP, NONE), ERR_INVALID, "no hardware address" },
 		{ DEVICE("eth0", MAC, "\"type\":\"vfio\"", NONE), ERR_UNSUPPORTED, "host-tap" },
 		{ DEVICE("eth0", MAC, "\"type\":\"host-tap\"", NONE), ERR_INVALID, "no tap_name" },
+		{ DEVICE("eth0", MAC, "\"type\":\"vhost-user\"", NONE), ERR_INVALID,
+		  "path is not absolute" },
+		{ DEVICE("eth0", MAC, "\"type\":\"vhost-user\",\"path\":\"x\"", NONE), ERR_INVALID,
+		  "path is not absolute" },
 		{ DEVICE("eth0", MAC, TAP ",\"queue_num\":17", NONE), ERR_INVALID, "queue_num 17" },
 		{ DEVICE("eth0", MAC, TAP, "\"interface\":{\"mtu\":67}"), ERR_INVALID,
 		  "MTU of 67" },
@@ -114,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_whole_file),
+		cmocka_unit_test(test_vhost_user),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_no_file),
 	};

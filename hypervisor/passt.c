@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * passt; see passt.h.
+ *
+ * It goes by itself when the VMM closes the other end of the socket that it was born with. It has
+ * namespaces and a system call filter of its own, which it needs a user for that is not root.
+ */
+#include "hypervisor/passt.h"
+
+#include <fcntl.h>
+
+#include "common/base/mem.h"
+#include "hypervisor/driver.h"
+
+#define SOCKET_FD 3 /* in the process */
+#define NOBODY    "nobody"
+#define OWN_NETNS "/proc/thread-self/ns/net"
+
+/* Its own hardware address; any will do that is not the guest's. */
+#define GATEWAY_HARDWARE_ADDRESS "02:00:0a:00:02:02"
+
+const struct hv_nic *hv_user_nic(const struct hv *hv)
+{
+	for (size_t i = 0; i < hv->spec.n_nics; i++)
+		if (hv->spec.nics[i].kind == HV_NIC_USER)
+			return &hv->spec.nics[i];
+	return NULL;
+}
+
+static void add_option(char ***args, const char *option, char *value_owned)
+{
+	strv_add(args, option);
+	strv_add(args, value_owned);
+	free(value_owned);
+}
+
+/* Without a port of a protocol that is published: none, or it would take every one that is free. */
+static void add_ports(char ***args, const struct hv_nic *nic, const char *option, bool udp)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < nic->n_ports; i++) {
+		const struct hv_port *p = &nic->ports[i];
+
+		if (p->udp != udp)
+			continue;
+		add_option(args, option, xasprintf("%s/%u:%u", p->address, p->host, p->guest));
+		any = true;
+	}
+	if (!any)
+		add_option(args, option, xstrdup("none"));
+}
+
+char **passt_args(const char *path, const struct hv_nic *nic, int socket_fd)
+{
+	static const char *const fixed[] = {
+		"--foreground",      "--quiet",       "--stderr",
+		"--ipv4-only",       "--no-dhcp",     "--no-ndp",
+		"--no-ra",           "--no-dhcpv6",   "--address",
+		HV_USER_ADDRESS,     "--netmask",     HV_USER_PREFIX_LEN,
+		"--gateway",         HV_USER_GATEWAY, "--dns-forward",
+		HV_USER_NAME_SERVER, "--mac-addr",    GATEWAY_HARDWARE_ADDRESS,
+	};
+	char **args = NULL;
+
+	strv_add(&args, path);
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		strv_add(&args, fixed[i]);
+	add_option(&args, "--mtu", xasprintf("%d", HV_USER_MTU));
+	add_option(&args, "--fd", xasprintf("%d", socket_fd));
+	add_ports(&args, nic, "--tcp-ports", false);
+	add_ports(&args, nic, "--udp-ports", true);
+	return args;
+}
+
+int hv_open_own_netns(struct err *e)
+{
+	int fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, errno, "open '%s'", OWN_NETNS) : fd;
+}
+
+int passt_start(struct hv *hv, const struct hv_nic *nic, int socket_fd, struct undo *u,
+		struct err *e)
+{
+	const struct config_hypervisor *c = &hv->spec.config->hypervisor;
+	auto_strv char **args = passt_args(c->passt, nic, SOCKET_FD);
+	auto_close int netns = hv_open_own_netns(e);
+	const struct confine_spec confine = {
+		.role = CONFINE_NET_DAEMON,
+		.user = *c->user != '\0' ? c->user : NOBODY,
+		.netns_fd = netns,
+		.cgroups = hv->spec.cgroup,
+	};
+	auto_confine struct confine *confined = NULL;
+	struct child_fd fds[] = { { .from = socket_fd, .to = SOCKET_FD } };
+	struct hv_process_spec spec = {
+		.name = "passt",
+		.argv = (const char *const *)args,
+		.fds = fds,
+		.n_fds = 1,
+	};
+
+	if (netns < 0 || confine_new(&confine, &confined, e) < 0)
+		return -1;
+	spec.confine = confined;
+	return hv_process_start(hv, &spec, u, e) ? 0 : -1;
+}
