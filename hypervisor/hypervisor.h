@@ -37,8 +37,12 @@ struct hv_spec {
 		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
 	int netns_fd;       /* the VMM runs in it; -1: a new, empty one */
 
-	const struct hv_nic *nics; /* borrowed until hv_start() returns; see hv_nic_address() */
-	size_t n_nics;             /* at most HV_NICS_MAX */
+	/*
+	 * Borrowed until hv_start() returns; see hv_nic_address(). They stay as long as the machine: they are on
+	 * QEMU's root bus, which lets nothing go, so that the few root ports are there for what comes later.
+	 */
+	const struct hv_nic *nics;
+	size_t n_nics; /* at most HV_NICS_MAX */
 
 	/*
 	 * A file with one cgroup directory a line (v2, or one for each v1 hierarchy): the VMM and its

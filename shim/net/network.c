@@ -239,24 +239,30 @@ static int start_described(struct network *n, const char *sandbox_id, struct err
 	return found;
 }
 
+static int find_network(struct network *n, const struct oci_spec *spec, const char *sandbox_id,
+			struct err *e)
+{
+	int described = start_described(n, sandbox_id, e);
+
+	if (described != 0)
+		return described < 0 ? -1 : 0;
+	if (open_netns(n, spec, e) < 0)
+		return -1;
+	if (is_user_mode(n))
+		return start_user_mode(n, e);
+	return is_off(n) ? 0 : make_endpoints(n, e);
+}
+
 int network_start(const struct config *c, const struct oci_spec *spec, const char *sandbox_id,
 		  const char *dir, struct undo *u, struct network **ret, struct err *e)
 {
 	struct network *n = xnew(struct network);
-	int described;
 
 	n->config = c;
 	n->dir = dir;
 	n->netns_fd = n->taps_fd = -1;
 	undo_push(u, "network", undo_network, n);
-	described = start_described(n, sandbox_id, e);
-	if (described < 0)
-		return err_wrap(e, "network of the sandbox");
-	if (described == 0 && open_netns(n, spec, e) < 0)
-		return -1;
-	if (described == 0 && is_user_mode(n))
-		described = start_user_mode(n, e);
-	if (described < 0 || (!is_off(n) && make_endpoints(n, e) < 0))
+	if (find_network(n, spec, sandbox_id, e) < 0)
 		return err_wrap(e, "network of the sandbox");
 	*ret = n;
 	return 0;

@@ -10,6 +10,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_layer_disk \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_network \
+	tests/unit/shim/test_network_faults \
 	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
@@ -52,9 +53,20 @@ tests_unit_shim_test_dan_LDADD = libshimnet.a libnetlink.a $(sandbox_test_common
 tests_unit_shim_test_user_net_SOURCES = tests/unit/shim/test_user_net.c
 tests_unit_shim_test_user_net_LDADD = libshimnet.a libnetlink.a $(sandbox_test_common)
 
-tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c \
+netns_case_files = tests/unit/shim/netns_case.c tests/unit/shim/netns_case.h
+tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c $(netns_case_files) \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_network_LDADD = libshimnet.a libshimagent.a libnetlink.a $(sandbox_test_common)
+
+# The machine is the test's own; what acquires is wrapped so that it can fail.
+tests_unit_shim_test_network_faults_SOURCES = tests/unit/shim/test_network_faults.c $(netns_case_files)
+tests_unit_shim_test_network_faults_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(NL_CFLAGS)
+tests_unit_shim_test_network_faults_LDADD = libshimnet.a libshimagent.a libnetlink.a $(sandbox_test_common)
+tests_unit_shim_test_network_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl -Wl,--wrap=nl_connect \
+	-Wl,--wrap=rtnl_link_alloc_cache -Wl,--wrap=rtnl_link_get_kernel -Wl,--wrap=rtnl_link_add \
+	-Wl,--wrap=rtnl_link_change -Wl,--wrap=rtnl_qdisc_add -Wl,--wrap=rtnl_cls_add \
+	-Wl,--wrap=fsopen -Wl,--wrap=fsmount -Wl,--wrap=mknodat \
+	-Wl,--wrap=agent_update_interface -Wl,--wrap=agent_update_routes -Wl,--wrap=agent_add_neighbors
 
 tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h

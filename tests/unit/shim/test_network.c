@@ -32,104 +32,14 @@
 #include "shim/net/record.h"
 #include "shim/net/scan.h"
 #include "shim/net/steer.h"
+#include "tests/unit/shim/netns_case.h"
 
-#define SKIPPED  77 /* of automake's test driver */
 #define FRAME_MS 2000
-
-static char tcfilter[] = "tcfilter", macvtap[] = "macvtap";
-
-static struct {
-	pid_t keeper; /* of the namespace */
-	char path[64];
-	int fd;
-	struct config config;
-} t;
-
-/* A command of the shell in the test's namespace; what it prints. */
-static char *in_netns(const char *command)
-{
-	static char text[8192];
-	int out[2], status;
-	ssize_t n;
-	pid_t pid;
-
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)dup2(out[1], STDOUT_FILENO);
-		if (setns(t.fd, CLONE_NEWNET) == 0)
-			(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	(void)close(out[1]);
-	n = read_full(out[0], text, sizeof(text) - 1);
-	(void)close(out[0]);
-	assert_true(n >= 0);
-	text[n] = '\0';
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (status != 0)
-		fail_msg("%s: exit status %d", command, status);
-	return text;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("no \"%s\" in \"%s\"", part, text);
-}
-
-static void assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		fail_msg("\"%s\" in \"%s\"", part, text);
-}
 
 static void assert_refused(const struct err *e, enum err_code code, const char *part)
 {
 	assert_int_equal(e->code, code);
 	assert_has(e->text, part);
-}
-
-static int set_up(void **state)
-{
-	int ready[2];
-	char byte;
-
-	(void)state;
-	if (pipe2(ready, O_CLOEXEC) < 0)
-		return -1;
-	t.keeper = fork();
-	if (t.keeper == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNET) == 0)
-			(void)!write(ready[1], "", 1);
-		(void)pause();
-		_exit(0);
-	}
-	(void)close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		return -1;
-	(void)close(ready[0]);
-	(void)snprintf(t.path, sizeof(t.path), "/proc/%d/ns/net", (int)t.keeper);
-	t.fd = open(t.path, O_RDONLY | O_CLOEXEC);
-	t.config = (struct config){ .hypervisor.network_queues = 1,
-				    .runtime.internetworking_model = tcfilter };
-	if (t.fd < 0)
-		return -1;
-	(void)in_netns("ip link set lo up && ip link add eth0 address 02:00:00:00:00:01 mtu 1400 "
-		       "type veth peer name far address 02:00:00:00:00:02 && "
-		       "ip link set far arp off up && ip link set eth0 up");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	(void)close(t.fd);
-	(void)kill(t.keeper, SIGKILL);
-	(void)waitpid(t.keeper, NULL, 0);
-	return 0;
 }
 
 /* ---- Scan ---- */
@@ -499,19 +409,6 @@ static void steers_every_port_of_localhost(void **state)
 	(void)close(listener);
 }
 
-static bool program_is_there(const char *name)
-{
-	static const char *const places[] = { "/sbin", "/usr/sbin", "/bin", "/usr/bin" };
-
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		auto_free char *path = xasprintf("%s/%s", places[i], name);
-
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -527,10 +424,7 @@ int main(void)
 		TEST(steers_every_port_of_localhost),
 	};
 
-	if (geteuid() != 0 || !program_is_there("ip") || !program_is_there("tc") ||
-	    access("/dev/net/tun", R_OK | W_OK) < 0) {
-		(void)puts("skipped: needs root, ip(8), tc(8) and /dev/net/tun");
+	if (!netns_case_possible())
 		return SKIPPED;
-	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
