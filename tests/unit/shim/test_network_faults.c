@@ -7,6 +7,7 @@
 #include "tests/lib/test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <netlink/errno.h>
 #include <netlink/route/classifier.h>
 #include <netlink/route/link.h>
@@ -120,7 +121,7 @@ int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struc
 	(void)d;
 	if (fails("hv_plug_nic"))
 		return err_set(e, ERR_INTERNAL, "plug network interface '%s': refused", name);
-	cards[n_cards].fd = dup(nic->tap_fds[0]);
+	cards[n_cards].fd = fcntl(nic->tap_fds[0], F_DUPFD_CLOEXEC, 3);
 	*ret = &cards[n_cards++];
 	return 0;
 }
