@@ -4,6 +4,7 @@ libconfig_a_SOURCES = \
 	config/annotations.c config/annotations.h \
 	config/config.h \
 	config/describe.c \
+	config/direct_volume.c config/direct_volume.h \
 	config/load.c config/load.h \
 	config/sizing.c config/sizing.h \
 	config/table.c config/table.h \

@@ -7,6 +7,7 @@
 struct command_args {
 	const char *config; /* --config; NULL: the usual files */
 	const char *name;   /* the one argument of a command that takes one */
+	const char *volume_path, *mount_info, *size; /* of direct-volume */
 };
 
 /* Prints on standard output; what goes wrong on standard error. Returns the exit code. */
@@ -15,6 +16,7 @@ typedef int (*command_fn)(const struct command_args *args);
 int command_check(const struct command_args *args);
 int command_config(const struct command_args *args);
 int command_console(const struct command_args *args);
+int command_direct_volume(const struct command_args *args);
 int command_list(const struct command_args *args);
 int command_version(const struct command_args *args);
 

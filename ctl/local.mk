@@ -12,8 +12,9 @@ huskctl_SOURCES = \
 	ctl/command.h \
 	ctl/config.c \
 	ctl/console.c \
+	ctl/direct_volume.c \
 	ctl/list.c \
 	ctl/main.c \
 	ctl/version.c
-huskctl_LDADD = libctl.a libhypervisor.a libhost.a libconfig.a libjson.a libnet.a libasync.a libbase.a \
-	$(YAJL_LIBS) $(UV_LIBS)
+huskctl_LDADD = libctl.a libhypervisor.a libhost.a libconfig.a libjson.a libnet.a librpc.a libproto.a \
+	libprotogen.a libasync.a libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS)

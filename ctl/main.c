@@ -15,20 +15,25 @@ static const struct {
 	command_fn run;
 	bool takes_config;
 	const char *argument; /* what its one argument is called; NULL: it takes none */
+	const char *missing;  /* what is said where it is */
 	const char *help;
 } commands[] = {
-	{ "check", command_check, true, NULL, "what this host can do, and what is missing" },
-	{ "config", command_config, true, NULL, "the configuration in force, with its origins" },
-	{ "console", command_console, true, "SANDBOX", "a shell in a sandbox's guest" },
-	{ "list", command_list, true, NULL, "the sandboxes on this host" },
-	{ "version", command_version, false, NULL, "the version" },
+	{ "check", command_check, true, NULL, NULL, "what this host can do, and what is missing" },
+	{ "config", command_config, true, NULL, NULL,
+	  "the configuration in force, with its origins" },
+	{ "console", command_console, true, "SANDBOX", "which sandbox? huskctl list shows them",
+	  "a shell in a sandbox's guest" },
+	{ "direct-volume", command_direct_volume, true, "ACTION", "add, remove, stats or resize?",
+	  "volumes that guests mount themselves; see huskctl(1)" },
+	{ "list", command_list, true, NULL, NULL, "the sandboxes on this host" },
+	{ "version", command_version, false, NULL, NULL, "the version" },
 };
 
 static void print_usage(FILE *to)
 {
 	fprintf(to, "usage: huskctl COMMAND [--config FILE] [ARGUMENT]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(to, "  %-8s %-8s %s\n", commands[i].name,
+		fprintf(to, "  %-13s %-8s %s\n", commands[i].name,
 			commands[i].argument ? commands[i].argument : "", commands[i].help);
 }
 
@@ -42,6 +47,9 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 						 { "help", no_argument, NULL, 'h' },
+						 { "mount-info", required_argument, NULL, 'm' },
+						 { "size", required_argument, NULL, 's' },
+						 { "volume-path", required_argument, NULL, 'v' },
 						 { NULL, 0, NULL, 0 } };
 	struct command_args args = { .config = NULL };
 	const char *name;
@@ -52,6 +60,15 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case 'c':
 			args.config = optarg;
+			break;
+		case 'm':
+			args.mount_info = optarg;
+			break;
+		case 's':
+			args.size = optarg;
+			break;
+		case 'v':
+			args.volume_path = optarg;
 			break;
 		case 'h':
 			print_usage(stdout);
@@ -72,9 +89,12 @@ int main(int argc, char **argv)
 		return usage_error(name, "no such command; huskctl --help lists them");
 	if (args.config && !commands[row].takes_config)
 		return usage_error(name, "takes no --config");
+	if ((args.volume_path || args.mount_info || args.size) &&
+	    commands[row].run != command_direct_volume)
+		return usage_error(name, "takes no options of volumes");
 	if (commands[row].argument) {
 		if (optind == argc)
-			return usage_error(name, "which sandbox? huskctl list shows them");
+			return usage_error(name, commands[row].missing);
 		args.name = argv[optind++];
 	}
 	if (optind < argc)

@@ -19,6 +19,8 @@
 
 #define STATE_FILE     "state.json"
 #define STATE_FILE_MAX (64u << 10) /* bytes */
+#define ADDRESS_FILE   "address"   /* in the bundle: what the shim told containerd */
+#define UNIX_SCHEME    "unix://"
 #define LINE_FORMAT    "%-32s %-12s %8s %8s %-6s %s\n"
 #define NUMBER_TEXT    24
 
@@ -210,5 +212,29 @@ int sandboxes_find(const char *state_dir, const char *name, char **ret_dir, stru
 			       "no sandbox '%s' below %s; huskctl list shows those there are", name,
 			       state_dir);
 	*ret_dir = path_join(state_dir, found);
+	return 0;
+}
+
+int sandboxes_socket(const char *dir, char **ret, struct err *e)
+{
+	auto_free char *path = path_join(dir, STATE_FILE);
+	auto_free char *text = NULL, *address = NULL, *file = NULL;
+	auto_json struct json *state = NULL;
+	const char *bundle;
+	size_t len;
+
+	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &text, &len, e) < 0 ||
+	    json_parse(text, len, &state, e) < 0)
+		return err_wrap(e, "'%s'", path);
+	bundle = json_string(json_get(state, "bundle"));
+	if (!bundle)
+		return err_set(e, ERR_INVALID, "'%s' names no bundle", path);
+	file = path_join(bundle, ADDRESS_FILE);
+	if (file_read_line(AT_FDCWD, file, &address, e) < 0)
+		return err_wrap(e, "address of the shim");
+	if (strncmp(address, UNIX_SCHEME, strlen(UNIX_SCHEME)) != 0)
+		return err_set(e, ERR_INVALID, "'%s' has no address of a socket: '%.200s'", file,
+			       address);
+	*ret = xstrdup(address + strlen(UNIX_SCHEME));
 	return 0;
 }

@@ -24,4 +24,7 @@ int sandboxes_print(const char *state_dir, struct buf *ret, struct err *e) must_
 int sandboxes_find(const char *state_dir, const char *name, char **ret_dir, struct err *e)
 	must_check;
 
+/* The path of the socket that the shim of the sandbox in this directory serves, for free(). */
+int sandboxes_socket(const char *dir, char **ret, struct err *e) must_check;
+
 #endif

@@ -194,6 +194,27 @@ int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 		     : 0;
 }
 
+int hv_grow_disk(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct deadline d,
+		 struct err *e)
+{
+	int r;
+
+	if (hv->dead)
+		return err_set(e, ERR_UNAVAILABLE, "%s", hv->why.text);
+	if (!hv->ops->grow_disk)
+		return err_set(e, ERR_UNSUPPORTED, "%s cannot grow disks of a running machine",
+			       hv->ops->name);
+	if (dev->unplugging)
+		return err_set(e, ERR_STATE, "%s %s is being unplugged", dev->driver, dev->address);
+	begin_call(hv);
+	/* `dev` may be gone when this returns. */
+	r = hv->ops->grow_disk(hv, dev, bytes, d, e);
+	if (r < 0)
+		(void)err_wrap(e, "grow a disk to %llu bytes", (unsigned long long)bytes);
+	end_call(hv);
+	return r;
+}
+
 const char *hv_device_driver(const struct hv_device *dev)
 {
 	return dev->driver;

@@ -109,6 +109,13 @@ int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struct deadline d,
 		struct hv_device **ret, struct err *e) must_check;
 
+/*
+ * Let the guest see that a disk that is one file has grown to so many bytes: the file grows with it, a
+ * block device must have grown before. ERR_UNSUPPORTED: the driver cannot.
+ */
+int hv_grow_disk(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct deadline d,
+		 struct err *e) must_check;
+
 /* As Storage.driver and Storage.source (or Device.type and .id) name it to the agent; borrowed. */
 const char *hv_device_driver(const struct hv_device *dev);  /* "blk", "scsi" */
 const char *hv_device_address(const struct hv_device *dev); /* PCI path "02/00", SCSI "0:1" */

@@ -73,6 +73,8 @@ struct hv_ops {
 			 struct hv_device **ret, struct err *e);
 	int (*plug_nic)(struct hv *hv, const struct hv_nic *nic, struct deadline d,
 			struct hv_device **ret, struct err *e);
+	int (*grow_disk)(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct deadline d,
+			 struct err *e); /* NULL: it cannot */
 	int (*unplug[HV_DEVICE_KINDS])(struct hv *hv, struct hv_device *dev, struct deadline d,
 				       struct err *e);
 };

@@ -57,7 +57,8 @@ libshim_a_SOURCES = \
 	shim/info.c \
 	shim/serve.c \
 	shim/start.c \
-	shim/version.c
+	shim/version.c \
+	shim/volumes.c shim/volumes.h
 
 bin_PROGRAMS += containerd-shim-husk-v2
 containerd_shim_husk_v2_SOURCES = shim/main.c

@@ -25,6 +25,7 @@
 #include "shim/host_process.h"
 #include "shim/sandbox_api/service.h"
 #include "shim/task/service.h"
+#include "shim/volumes.h"
 
 /* After Shutdown: for the last events, and for containerd to read the answer and hang up. */
 #define FLUSH_MS        3000
@@ -41,6 +42,7 @@ struct server {
 	struct publisher *publisher;
 	struct task_service *tasks;
 	struct sandbox_service *sandboxes;
+	struct rpc_service volumes;
 	const struct rpc_service *table[SERVICES_MAX];
 	size_t n_table;
 	unsigned n_connections;
@@ -142,9 +144,11 @@ static void make_services(struct server *s)
 	});
 	s->sandboxes = sandbox_service_new(s->tasks);
 	tasks = task_service_table(s->tasks, &s->n_table);
-	assert(s->n_table < SERVICES_MAX);
+	assert(s->n_table + 2 <= SERVICES_MAX);
 	memcpy(s->table, tasks, s->n_table * sizeof(tasks[0]));
 	s->table[s->n_table++] = sandbox_service_rpc(s->sandboxes);
+	s->volumes = volumes_service(s->tasks);
+	s->table[s->n_table++] = &s->volumes;
 }
 
 static void serve(void *arg)

@@ -323,3 +323,14 @@ int qemu_plug_disk(struct hv *hv, const struct hv_disk *spec, struct deadline d,
 	*ret = &disk->device.dev;
 	return 0;
 }
+
+int qemu_grow_disk(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct deadline d,
+		   struct err *e)
+{
+	const struct disk *disk = container_of(dev, struct disk, device.dev);
+	const struct qemu *q = hv->driver;
+	auto_free char *arguments =
+		json_object("s:node-name", disk->node, "u:size", (unsigned long long)bytes, NULL);
+
+	return qmp_call(q->qmp, "block_resize", arguments, -1, d, NULL, NULL, e);
+}

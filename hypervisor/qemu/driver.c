@@ -469,5 +469,6 @@ const struct hv_ops hv_qemu_ops = {
 	.boot = qemu_boot,
 	.plug_disk = qemu_plug_disk,
 	.plug_nic = qemu_plug_nic,
+	.grow_disk = qemu_grow_disk,
 	.unplug = { [HV_DEVICE_DISK] = qemu_unplug, [HV_DEVICE_NIC] = qemu_unplug },
 };

@@ -48,6 +48,11 @@ bool agent_has_feature(const struct agent *a, const char *name);
 int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req, struct deadline d,
 			 struct err *e) must_check;
 int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e) must_check;
+/* *ret: for grpc__volume_stats_response__free_unpacked(). */
+int agent_volume_stats(struct agent *a, const char *path, struct deadline d,
+		       Grpc__VolumeStatsResponse **ret, struct err *e) must_check;
+int agent_resize_volume(struct agent *a, const char *path, uint64_t bytes, struct deadline d,
+			struct err *e) must_check;
 int agent_create_container(struct agent *a, const Grpc__CreateContainerRequest *req,
 			   struct deadline d, struct err *e) must_check;
 int agent_start_container(struct agent *a, const char *id, struct deadline d, struct err *e)

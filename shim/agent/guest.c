@@ -57,6 +57,27 @@ int agent_copy_file(struct agent *a, const Grpc__CopyFileRequest *req, struct de
 	return agent_call(a, "CopyFile", req, NULL, d, e);
 }
 
+int agent_volume_stats(struct agent *a, const char *path, struct deadline d,
+		       Grpc__VolumeStatsResponse **ret, struct err *e)
+{
+	Grpc__VolumeStatsRequest req;
+
+	grpc__volume_stats_request__init(&req);
+	req.volume_guest_path = message_text(path);
+	return agent_call(a, "GetVolumeStats", &req, ret, d, e);
+}
+
+int agent_resize_volume(struct agent *a, const char *path, uint64_t bytes, struct deadline d,
+			struct err *e)
+{
+	Grpc__ResizeVolumeRequest req;
+
+	grpc__resize_volume_request__init(&req);
+	req.volume_guest_path = message_text(path);
+	req.size = bytes;
+	return agent_call(a, "ResizeVolume", &req, NULL, d, e);
+}
+
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e)
 {
 	Grpc__SetGuestDateTimeRequest req;

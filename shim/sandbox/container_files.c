@@ -81,7 +81,10 @@ static int send_file(void *arg, const Grpc__CopyFileRequest *req, struct err *e)
 int container_files_volumes(struct sandbox *s, const struct container_params *p, struct deadline d,
 			    struct undo *u, struct container_files *f, struct err *e)
 {
+	auto_free char *name = xasprintf("%s/%s", s->ns, s->id);
 	const struct volume_disk_params disk = {
+		.direct_volumes = DIRECT_VOLUME_DIR,
+		.sandbox = name,
 		.disks = &s->disks,
 		.d = d,
 		.u = u,
@@ -98,7 +101,6 @@ int container_files_volumes(struct sandbox *s, const struct container_params *p,
 		.spec = p->spec,
 		.no_disks = s->config->hypervisor.disable_block_device_use,
 		.disk = &disk,
-		.direct_volumes = DIRECT_VOLUME_DIR,
 		.kubelet_root = s->config->runtime.kubelet_root_dir,
 		.guest_empty_dir = !s->config->runtime.disable_guest_empty_dir || !s->share.mounts,
 	};

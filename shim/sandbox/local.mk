@@ -14,6 +14,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/spec_guest.c shim/sandbox/spec_guest.h \
 	shim/sandbox/state.h \
 	shim/sandbox/stop.c \
+	shim/sandbox/volumes.c \
 	shim/sandbox/watch.c
 
 # What a program that runs sandboxes links, before libhypervisor.a, the

@@ -56,6 +56,16 @@ struct agent *sandbox_agent(struct sandbox *s); /* borrowed, until sandbox_free(
  */
 int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e) must_check;
 
+/*
+ * The direct volume that containers mount from this path of the host's: how full it is, in a message
+ * for grpc__volume_stats_response__free_unpacked(); and its disk and file system grown to so many
+ * bytes. ERR_NOT_FOUND: no container has it.
+ */
+int sandbox_volume_stats(struct sandbox *s, const char *source, struct deadline d,
+			 Grpc__VolumeStatsResponse **ret, struct err *e) must_check;
+int sandbox_volume_grow(struct sandbox *s, const char *source, uint64_t bytes, struct deadline d,
+			struct err *e) must_check;
+
 /* One of containerd's mounts of a root file system (containerd.types.Mount). */
 struct rootfs_mount {
 	const char *type, *source, *target;

@@ -44,7 +44,7 @@ struct sandbox {
 	bool host_oom;       /* once dead: the host's OOM killer was at work */
 	struct err why;      /* once dead */
 	struct cond changed; /* dead or phase */
-	unsigned waiting;    /* fibers in sandbox_wait_dead() or sandbox_stop() */
+	unsigned waiting;    /* fibers in a call of sandbox.h that sandbox_free() is to wait for */
 };
 
 /* Start the fiber that notices the VM's death; pushes its end on s->teardown. */

@@ -14,6 +14,7 @@ struct disks {
 	struct hv *hv; /* NULL: there is no VM (any more) */
 	bool direct; /* past the host's page cache where the file system can (block_device_cache_direct) */
 	struct shared_disk *shared;
+	struct direct_mount *direct_mounts; /* volume_disk.h */
 };
 
 #define DISKS_INIT ((struct disks){ .hv = NULL })

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libshimstorage.a
 libshimstorage_a_SOURCES = \
-	shim/storage/direct_volume.c shim/storage/direct_volume.h \
 	shim/storage/disk_file.c shim/storage/disk_file.h \
 	shim/storage/disks.c shim/storage/disks.h \
 	shim/storage/empty_dir.c shim/storage/empty_dir.h \

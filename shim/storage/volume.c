@@ -124,7 +124,7 @@ static int bring_direct(const struct volumes_params *p, const struct oci_mount *
 			struct err *e)
 {
 	auto_direct_volume struct direct_volume d = { .device = NULL };
-	int r = direct_volume_find(p->direct_volumes, m->source, &d, e);
+	int r = direct_volume_find(p->disk->direct_volumes, m->source, &d, e);
 
 	if (r <= 0)
 		return r;
@@ -133,7 +133,7 @@ static int bring_direct(const struct volumes_params *p, const struct oci_mount *
 			       "a direct volume on '%s', and disable_block_device_use is set",
 			       d.device);
 	v->kind = VOLUME_MOUNTED;
-	return volume_disk_mount(p->disk, &d, &v->guest_path, e) < 0 ? -1 : 1;
+	return volume_disk_mount(p->disk, m->source, &d, &v->guest_path, e) < 0 ? -1 : 1;
 }
 
 /* 1: it is an emptyDir, and the guest makes it. */

@@ -53,7 +53,6 @@ struct volumes_params {
 	const struct oci_spec *spec;
 	bool no_disks;                         /* disable_block_device_use */
 	const struct volume_disk_params *disk; /* for what is on disks */
-	const char *direct_volumes;            /* DIRECT_VOLUME_DIR, but for tests */
 	const char *kubelet_root;              /* kubelet_root_dir */
 	bool guest_empty_dir;                  /* make those on disk in the guest too */
 };

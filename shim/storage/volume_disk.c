@@ -55,8 +55,61 @@ static void add_group(Grpc__Storage *s, const struct direct_volume *v)
 						   : TYPES__FSGROUP_CHANGE_POLICY__Always;
 }
 
-int volume_disk_mount(const struct volume_disk_params *p, const struct direct_volume *v,
-		      char **ret_path, struct err *e)
+const struct direct_mount *volume_disk_find(const struct disks *disks, const char *source)
+{
+	const struct direct_mount *m = disks->direct_mounts;
+
+	while (m && strcmp(m->source, source) != 0)
+		m = m->next;
+	return m;
+}
+
+static void undo_direct_mount(void *arg)
+{
+	struct direct_mount *m = arg, **at = &m->disks->direct_mounts;
+	struct err e = ERR_INIT;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	if (!volume_disk_find(m->disks, m->source) &&
+	    direct_volume_clear_user(m->directory, m->source, m->sandbox, &e) < 0)
+		log_debug("%s", e.text); /* removed with the container still there */
+	free(m->directory);
+	free(m->sandbox);
+	free(m->source);
+	free(m->path);
+	free(m->device);
+	free(m);
+}
+
+static int remember(const struct volume_disk_params *p, const char *source,
+		    const struct direct_volume *v, const char *path, bool read_only,
+		    const struct hv_device *plugged, struct err *e)
+{
+	struct direct_mount *m;
+
+	if (direct_volume_set_user(p->direct_volumes, source, p->sandbox, e) < 0)
+		return -1;
+	m = xnew(struct direct_mount);
+	*m = (struct direct_mount){
+		.next = p->disks->direct_mounts,
+		.disks = p->disks,
+		.directory = xstrdup(p->direct_volumes),
+		.sandbox = xstrdup(p->sandbox),
+		.source = xstrdup(source),
+		.path = xstrdup(path),
+		.device = xstrdup(v->device),
+		.read_only = read_only,
+		.plugged = plugged,
+	};
+	p->disks->direct_mounts = m;
+	undo_push(p->u, "direct volume", undo_direct_mount, m);
+	return 0;
+}
+
+int volume_disk_mount(const struct volume_disk_params *p, const char *source,
+		      const struct direct_volume *v, char **ret_path, struct err *e)
 {
 	bool read_only = v->read_only;
 	const struct hv_device *plugged;
@@ -70,6 +123,8 @@ int volume_disk_mount(const struct volume_disk_params *p, const struct direct_vo
 	for (char *c = path + strlen(GUEST_DIR "/"); *c; c++)
 		if (*c == '/')
 			*c = '-';
+	if (remember(p, source, v, path, read_only, plugged, e) < 0)
+		return -1;
 	s = guest_request_add_storage(p->r, hv_device_driver(plugged), hv_device_address(plugged),
 				      v->fstype, path);
 	for (size_t i = 0; v->options && v->options[i]; i++)

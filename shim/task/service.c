@@ -91,6 +91,11 @@ const struct rpc_service *const *task_service_table(const struct task_service *s
 	return s->table;
 }
 
+struct sandbox *task_service_sandbox(const struct task_service *s)
+{
+	return s->booting || s->ending || s->ended ? NULL : s->sandbox;
+}
+
 bool task_service_busy(const struct task_service *s)
 {
 	return s->containers || s->api || s->booting || (s->sandbox && !s->ended);

@@ -4,6 +4,7 @@
 
 #include "common/rpc/server.h"
 #include "shim/events/publisher.h"
+#include "shim/sandbox/sandbox.h"
 
 /*
  * The task service: what containerd asks of the containers of one sandbox (containerd-shim.md 3.1,
@@ -31,6 +32,9 @@ void task_service_free(struct task_service *s);
 
 /* For rpc_serve(); owned by the service. */
 const struct rpc_service *const *task_service_table(const struct task_service *s, size_t *ret_n);
+
+/* The one that runs, borrowed until the next wait; NULL: none does. */
+struct sandbox *task_service_sandbox(const struct task_service *s);
 
 /* Is there a task, or a sandbox that runs? */
 bool task_service_busy(const struct task_service *s);

@@ -24,7 +24,7 @@ SANDBOX_TESTS = \
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
-sandbox_test_common = libverity.a libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
+sandbox_test_common = libconfig.a libverity.a libnet.a librpc.a libproto.a liboci.a libjson.a libprotogen.a libasync.a \
 	libbase.a $(YAJL_LIBS) $(PROTOBUF_C_LIBS) $(UV_LIBS) $(NL_LIBS) $(CMOCKA_LIBS)
 agent_peer_files = tests/unit/shim/agent_peer.c tests/unit/shim/agent_peer.h
 

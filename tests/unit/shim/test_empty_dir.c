@@ -158,12 +158,11 @@ static void check_brought(const char *kubelet, const char *volume, bool guest_em
 			       .options = options };
 	struct oci_spec spec = { .mounts = &m, .n_mounts = 1 };
 	auto_guest_request struct guest_request r = GUEST_REQUEST_INIT;
-	const struct volume_disk_params disk = { .r = &r };
+	const struct volume_disk_params disk = { .direct_volumes = kubelet, .r = &r };
 	const struct volumes_params p = {
 		.spec = &spec,
 		.no_disks = true,
 		.disk = &disk,
-		.direct_volumes = kubelet,
 		.kubelet_root = kubelet,
 		.guest_empty_dir = guest_empty_dir,
 	};

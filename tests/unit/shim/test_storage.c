@@ -407,11 +407,12 @@ static struct volume *bring(const char *name, const char *const *options)
 	auto_strv char **opts = NULL;
 	struct oci_mount m = { .destination = W("/data"), .type = W("bind"), .source = source };
 	struct oci_spec spec = { .mounts = &m, .n_mounts = 1 };
+	const struct volume_disk_params disk = { .direct_volumes = t.dir };
 	struct volumes_params params = { .share = &t.share,
 					 .container = "c1",
 					 .spec = &spec,
 					 .no_disks = true,
-					 .direct_volumes = t.dir,
+					 .disk = &disk,
 					 .kubelet_root = t.dir };
 	struct volume *v = NULL;
 	struct err e = ERR_INIT;

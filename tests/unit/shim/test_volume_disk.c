@@ -115,6 +115,32 @@ static void test_where_it_is(void **state)
 	assert_err(direct_volume_find(dir, "/d", &v, &e), &e, ERR_INVALID, "L2Q=/mountInfo.json");
 }
 
+/* What huskctl does. */
+static void test_add_and_remove(void **state)
+{
+	struct direct_volume v;
+	struct err e = ERR_INIT;
+	char **users = NULL;
+
+	(void)state;
+	assert_ok(direct_volume_add(dir, "/added", FULL, &e), &e);
+	assert_int_equal(direct_volume_find(dir, "/added", &v, &e), 1);
+	assert_string_equal(v.device, "/dev/sdx");
+	direct_volume_done(&v);
+	assert_err(direct_volume_add(dir, "/added", "{}", &e), &e, ERR_INVALID, "volume-type");
+	assert_err(direct_volume_add(dir, "added", FULL, &e), &e, ERR_INVALID, "absolute");
+	assert_err(direct_volume_add(dir, "/a/../b", FULL, &e), &e, ERR_INVALID, "absolute");
+	assert_ok(direct_volume_set_user(dir, "/added", "k8s.io/one", &e), &e);
+	assert_ok(direct_volume_clear_user(dir, "/added", "k8s.io/other", &e), &e);
+	assert_ok(direct_volume_users(dir, "/added", &users, &e), &e);
+	assert_string_equal(users[0], "k8s.io/one");
+	strv_free(users);
+	assert_ok(direct_volume_remove(dir, "/added", &e), &e);
+	assert_err(direct_volume_remove(dir, "/added", &e), &e, ERR_NOT_FOUND, "/added");
+	assert_err(direct_volume_users(dir, "/added", &users, &e), &e, ERR_NOT_FOUND, "/added");
+	assert_int_equal(direct_volume_find(dir, "/added", &v, &e), 0);
+}
+
 static void mount_twice(void *arg)
 {
 	struct disks disks = { .hv = (struct hv *)dir };
@@ -122,26 +148,51 @@ static void mount_twice(void *arg)
 	auto_free char *image = in_dir("image", "content");
 	struct direct_volume v;
 	char *a = NULL, *b = NULL;
-	struct undo u = UNDO_INIT;
+	struct undo u = UNDO_INIT, first = UNDO_INIT;
 	struct err e = ERR_INIT;
 	const struct volume_disk_params p = {
-		.disks = &disks, .d = deadline_in_ms(5000), .u = &u, .r = &r
+		.direct_volumes = dir,
+		.sandbox = "k8s.io/s1",
+		.disks = &disks,
+		.d = deadline_in_ms(5000),
+		.u = &u,
+		.r = &r,
 	};
+	auto_strv char **users = NULL, **later = NULL;
 
 	(void)arg;
 	assert_ok(parse(FULL, &v, &e), &e);
 	free(v.device);
 	v.device = xstrdup(image);
-	assert_ok(volume_disk_mount(&p, &v, &a, &e), &e);
-	assert_ok(volume_disk_mount(&p, &v, &b, &e), &e);
-	assert_string_equal(a, "/run/kata-containers/sandbox/storage/00-00");
+	assert_err(volume_disk_mount(&p, "/v", &v, &a, &e), &e, ERR_NOT_FOUND, "/v");
+	undo_run(&u);
+	assert_int_equal(fake_hv.disks, 0);
+	assert_ok(direct_volume_add(dir, "/v", FULL, &e), &e);
+	assert_ok(volume_disk_mount(&p, "/v", &v, &a, &e), &e);
+	undo_move(&first, &u);
+	assert_ok(volume_disk_mount(&p, "/v", &v, &b, &e), &e);
+	assert_string_equal(volume_disk_find(&disks, "/v")->path, a);
+	assert_true(volume_disk_find(&disks, "/v")->read_only);
+	assert_null(volume_disk_find(&disks, "/"));
+	assert_ok(direct_volume_users(dir, "/v", &users, &e), &e);
+	assert_string_equal(users[0], "k8s.io/s1");
+	assert_null(users[1]);
+	assert_string_equal(a, "/run/kata-containers/sandbox/storage/01-00");
 	assert_string_equal(a, b);
 	assert_int_equal(fake_hv.disks, 1);
-	assert_string_equal(fake_hv.plugged, "ro:image");
-	assert_string_equal(r.storages[0]->source, "00/00");
+	assert_string_equal(fake_hv.plugged, "ro:image ro:image");
+	assert_string_equal(r.storages[0]->source, "01/00");
 	assert_string_equal(r.storages[0]->driver_options[0], "create_filesystem");
 	assert_int_equal(r.storages[0]->fs_group->group_id, 1000);
+	undo_run(&first);
+	assert_non_null(volume_disk_find(&disks, "/v"));
+	strv_free(take_ptr(users));
+	assert_ok(direct_volume_users(dir, "/v", &users, &e), &e);
+	assert_non_null(users);
 	undo_run(&u);
+	assert_null(volume_disk_find(&disks, "/v"));
+	assert_ok(direct_volume_users(dir, "/v", &later, &e), &e);
+	assert_null(later);
 	assert_int_equal(fake_hv.disks, 0);
 	direct_volume_done(&v);
 	guest_request_done(&r);
@@ -174,9 +225,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_it_says),
-		cmocka_unit_test(test_what_cannot_be),
-		cmocka_unit_test(test_where_it_is),
+		cmocka_unit_test(test_what_it_says),   cmocka_unit_test(test_what_cannot_be),
+		cmocka_unit_test(test_where_it_is),    cmocka_unit_test(test_add_and_remove),
 		cmocka_unit_test(test_a_disk_for_all),
 	};
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mountInfo.json of directly assigned volumes; see direct_volume.h. */
-#include "shim/storage/direct_volume.h"
+#include "config/direct_volume.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -11,7 +14,9 @@
 #include "common/base/path.h"
 #include "common/json/json.h"
 
-#define INFO_MAX 65536u /* bytes */
+#define INFO_MAX  65536u /* bytes */
+#define INFO_FILE "mountInfo.json"
+#define USER_MAX  512u /* bytes: "<namespace>/<id>" */
 
 struct info {
 	char *type, *device, *fstype;
@@ -53,6 +58,13 @@ static char *base64url(const char *text)
 		buf_add(&b, quad, sizeof(quad));
 	}
 	return b.data;
+}
+
+static char *directory_of(const char *dir, const char *source)
+{
+	auto_free char *name = base64url(source);
+
+	return path_join(dir, name);
 }
 
 static int take_metadata(const struct json_map *m, struct direct_volume *v, struct err *e)
@@ -99,8 +111,8 @@ int direct_volume_parse(const char *text, size_t len, struct direct_volume *ret,
 int direct_volume_find(const char *dir, const char *source, struct direct_volume *ret,
 		       struct err *e)
 {
-	auto_free char *name = base64url(source);
-	auto_free char *path = xasprintf("%s/%s/mountInfo.json", dir, name);
+	auto_free char *volume = directory_of(dir, source);
+	auto_free char *path = path_join(volume, INFO_FILE);
 	auto_free char *text = NULL;
 	struct err why = ERR_INIT;
 	size_t len;
@@ -115,6 +127,94 @@ int direct_volume_find(const char *dir, const char *source, struct direct_volume
 	if (direct_volume_parse(text, len, ret, e) < 0)
 		return err_wrap(e, "'%s'", path);
 	return 1;
+}
+
+/* What is said of a path whose owner is not husk: nothing of it is followed out of its place. */
+static int open_directory(const char *dir, const char *source, struct err *e)
+{
+	auto_free char *path = directory_of(dir, source);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? err_set(e, ERR_NOT_FOUND, "'%s' is no direct volume", source)
+			       : err_sys(e, errno, "open '%s'", path);
+}
+
+static int put_file(int dirfd, const char *name, const char *text, struct err *e)
+{
+	return file_replace(dirfd, name, text, strlen(text), e);
+}
+
+int direct_volume_add(const char *dir, const char *source, const char *text, struct err *e)
+{
+	auto_free char *path = directory_of(dir, source);
+	auto_direct_volume struct direct_volume v = { .device = NULL };
+	auto_close int fd = -1;
+
+	if (!path_is_clean(source))
+		return err_set(e, ERR_INVALID, "'%s' is no absolute path", source);
+	if (direct_volume_parse(text, strlen(text), &v, e) < 0)
+		return err_wrap(e, "mount info");
+	if (path_mkdirs(dir, 0700, e) < 0 || path_mkdirs(path, 0700, e) < 0)
+		return -1;
+	fd = open_directory(dir, source, e);
+	return fd < 0 ? -1 : put_file(fd, INFO_FILE, text, e);
+}
+
+int direct_volume_remove(const char *dir, const char *source, struct err *e)
+{
+	auto_free char *path = directory_of(dir, source);
+	auto_close int fd = open_directory(dir, source, e);
+
+	return fd < 0 ? -1 : path_remove_tree(AT_FDCWD, path, e);
+}
+
+int direct_volume_set_user(const char *dir, const char *source, const char *sandbox, struct err *e)
+{
+	auto_close int fd = open_directory(dir, source, e);
+
+	return fd < 0 ? -1 : put_file(fd, path_base(sandbox), sandbox, e);
+}
+
+int direct_volume_clear_user(const char *dir, const char *source, const char *sandbox,
+			     struct err *e)
+{
+	auto_close int fd = open_directory(dir, source, e);
+
+	if (fd < 0)
+		return -1;
+	if (unlinkat(fd, path_base(sandbox), 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove '%s' from '%s'", path_base(sandbox), source);
+	return 0;
+}
+
+int direct_volume_users(const char *dir, const char *source, char ***ret, struct err *e)
+{
+	auto_close int fd = open_directory(dir, source, e);
+	const struct dirent *entry;
+	DIR *list;
+
+	if (fd < 0)
+		return -1;
+	list = fdopendir(fd);
+	if (!list)
+		return err_sys(e, errno, "list the users of '%s'", source);
+	fd = -1; /* the list's */
+	*ret = NULL;
+	while ((entry = readdir(list))) {
+		auto_free char *text = NULL;
+		struct err why = ERR_INIT;
+		size_t len;
+
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, INFO_FILE) == 0)
+			continue;
+		if (file_read(dirfd(list), entry->d_name, USER_MAX, &text, &len, &why) < 0)
+			continue;                              /* gone meanwhile */
+		strv_add(ret, len > 0 ? text : entry->d_name); /* Kata's hosts leave it empty */
+	}
+	(void)closedir(list);
+	return 0;
 }
 
 void direct_volume_done(struct direct_volume *v)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HUSK_SHIM_STORAGE_DIRECT_VOLUME_H
-#define HUSK_SHIM_STORAGE_DIRECT_VOLUME_H
+#ifndef HUSK_CONFIG_DIRECT_VOLUME_H
+#define HUSK_CONFIG_DIRECT_VOLUME_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +12,8 @@
 /*
  * Volumes whose file system the guest is to mount itself, from the device it is on. A storage driver says
  * so in a file, below a name made of the path that the container mounts (runtime-features.md 6.4):
- * <dir>/<base64url of the path>/mountInfo.json.
+ * <dir>/<base64url of the path>/mountInfo.json. Beside it is a file for each sandbox that has the volume:
+ * its name is the sandbox's id, its text "<namespace>/<id>".
  */
 #define DIRECT_VOLUME_DIR "/run/kata-containers/shared/direct-volumes"
 
@@ -36,7 +37,24 @@ int direct_volume_find(const char *dir, const char *source, struct direct_volume
 void direct_volume_done(struct direct_volume *v);
 #define auto_direct_volume CLEANUP(direct_volume_done)
 
-/* The text of mountInfo.json. Seen by tests. */
+/*
+ * Say of the path `source` what `text` says, in the place of what was said before. What is wrong with it
+ * is found here, not when the volume is used: errors as above.
+ */
+int direct_volume_add(const char *dir, const char *source, const char *text, struct err *e)
+	must_check;
+/* Nothing is said of it any more. ERR_NOT_FOUND if nothing was. */
+int direct_volume_remove(const char *dir, const char *source, struct err *e) must_check;
+
+/* The sandbox "<namespace>/<id>" has the volume, and has it no more. */
+int direct_volume_set_user(const char *dir, const char *source, const char *sandbox, struct err *e)
+	must_check;
+int direct_volume_clear_user(const char *dir, const char *source, const char *sandbox,
+			     struct err *e) must_check;
+/* Those that have it, for strv_free(); NULL: none. One that crashed may be among them. */
+int direct_volume_users(const char *dir, const char *source, char ***ret, struct err *e) must_check;
+
+/* The text of mountInfo.json. */
 int direct_volume_parse(const char *text, size_t len, struct direct_volume *ret, struct err *e)
 	must_check;
 
