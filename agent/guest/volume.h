@@ -20,10 +20,9 @@ int volume_usage(const char *path, struct volume_usage *ret_bytes, struct volume
 
 /*
  * Let the ext4 or xfs mounted at `path` fill its disk, which the host has made at least `size` bytes.
- * ERR_UNSUPPORTED: another file system; ERR_STATE: the disk is smaller; ERR_NOT_FOUND: the guest lacks
- * resize2fs or xfs_growfs.
+ * ERR_UNSUPPORTED: another file system; ERR_STATE: the disk is smaller.
  */
-int volume_grow(const char *path, uint64_t size, struct deadline d, struct err *e) must_check;
+int volume_grow(const char *path, uint64_t size, struct err *e) must_check;
 
 /* swapon(2) of a disk or file that holds a swap area already. */
 int volume_swap_on(const char *path, struct err *e) must_check;

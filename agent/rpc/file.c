@@ -21,7 +21,6 @@
 #define TERMINATION_LOG      "termination_log"
 #define TERMINATION_PATH     "io.kubernetes.container.terminationMessagePath"
 #define TERMINATION_DATA_MAX 4096u
-#define GROW_MS              60000
 #define SLOT_MAX             0x1fu /* of a PCI bus */
 
 struct copy_work {
@@ -101,10 +100,10 @@ HANDLER(on_get_volume_stats)
 HANDLER(on_resize_volume)
 {
 	const Grpc__ResizeVolumeRequest *resize = req;
-	struct deadline d = deadline_min(call->deadline, deadline_in_ms(GROW_MS));
 
+	(void)call;
 	(void)resp;
-	return volume_grow(resize->volume_guest_path, resize->size, d, e);
+	return volume_grow(resize->volume_guest_path, resize->size, e);
 }
 
 HANDLER(on_add_swap)

@@ -24,6 +24,7 @@ from report import Failure, check, check_equal, check_in
 
 MODULE = 'mount -t tmpfs husk-test /sys/module && mkdir /sys/module/dm_verity && exec "$@"'
 COUNTS = (1, 2, 10, 60)
+DIRECT_VOLUMES = "/run/kata-containers/shared/direct-volumes"
 
 
 class Disks(c.Containerd):
@@ -544,7 +545,7 @@ def loop_device(path):
 @contextlib.contextmanager
 def direct_volume(path, **info):
     """What a storage driver says of the path that a container mounts."""
-    directory = f"/run/kata-containers/shared/direct-volumes/{base64.urlsafe_b64encode(path.encode()).decode()}"
+    directory = f"{DIRECT_VOLUMES}/{base64.urlsafe_b64encode(path.encode()).decode()}"
     os.makedirs(directory)
     with open(f"{directory}/mountInfo.json", "w") as file:
         json.dump({"volume-type": "block", **info}, file)
@@ -553,7 +554,7 @@ def direct_volume(path, **info):
     finally:
         shutil.rmtree(directory)
         with contextlib.suppress(OSError):
-            os.removedirs("/run/kata-containers/shared/direct-volumes")
+            os.removedirs(DIRECT_VOLUMES)
 
 
 def bound(source, destination, *options):
@@ -620,6 +621,45 @@ def test_direct_volume(ct):
             check_in("encryptionKey", ct.refused(mounts, bound(source, "/data")))
         with direct_volume(source, device="/no/such/disk", fstype="ext4"):
             check_in("/no/such/disk", ct.refused(mounts, bound(source, "/data")))
+
+
+def test_direct_volume_of_a_storage_driver(ct):
+    """Added, measured, grown and removed by huskctl."""
+    source, mib = f"{ct.run}/driven", 1 << 20
+    os.makedirs(source)
+    env = dict(os.environ, HUSK_CONF_FILE=ct.husk_config)
+
+    def huskctl(action, *words, code=0):
+        done = subprocess.run([f"{ct.prefix}/bin/huskctl", "direct-volume", action, "--volume-path", source, *words],
+                              capture_output=True, text=True, env=env)
+        check_equal(done.returncode, code, done.stderr)
+        return done.stdout + done.stderr
+
+    with image(ct, "driven") as path:
+        check_in("fstype", huskctl("add", "--mount-info", json.dumps({"volume-type": "block", "device": path}), code=1))
+        huskctl("add", "--mount-info", json.dumps({"volume-type": "block", "device": path, "fstype": "ext4"}))
+        check_in("no sandbox has", huskctl("stats", code=1))
+        name = ct.begin(layer_mounts(ct.layers(2)), "echo kept > /data/file; sleep 1000", bound(source, "/data", "rw"))
+        # its sandbox, by Kata's name for the file
+        check_in(ct.vm, os.listdir(f"{DIRECT_VOLUMES}/{base64.urlsafe_b64encode(source.encode()).decode()}"))
+        before, inodes = json.loads(huskctl("stats"))["usage"]
+        check(8 * mib < before["total"] <= 16 * mib and before["unit"] == 1, f"{before}")
+        check_equal(before["used"] + before["available"], before["total"])
+        check(inodes["unit"] == 2 and inodes["used"] > 10, f"{inodes}")
+        huskctl("resize", "--size", str(48 * mib))
+        check_equal(os.stat(path).st_size, 48 * mib)
+        after = json.loads(huskctl("stats"))["usage"][0]
+        check(40 * mib < after["total"] <= 48 * mib, f"{after}")
+        check_in("is no number", huskctl("resize", "--size", "big", code=1))
+        ct.task("Kill", [(1, name), (3, 9)])
+        ct.task("Wait", [(1, name)])
+        ct.task("Delete", [(1, name)])
+        check_in("no sandbox has", huskctl("stats", code=1))
+        check_equal(subprocess.run(["e2fsck", "-fn", path], capture_output=True).returncode, 0)
+        huskctl("remove")
+        check_in("is no direct volume", huskctl("remove", code=1))
+    with contextlib.suppress(OSError):
+        os.removedirs(DIRECT_VOLUMES)
 
 
 def test_nothing_is_left_in_the_machine(ct):

@@ -20,7 +20,7 @@ SWAP, VOLUME, XFS, SCSI_CARD, PORT_DISK, PORT_NET, PORT_SWAP, TEST_DEVICE, SPARE
 DISKS = {"swap": 32 * MIB, "volume": 32 * MIB, "xfs": 320 * MIB, "pmem": 128 * MIB, "daxpmem": 128 * MIB,
          "spare1": 8 * MIB, "spare2": 8 * MIB, "plugged": 16 * MIB,
          "late": 16 * MIB, "scsi": 16 * MIB}
-PROGRAMS = ("/sbin/resize2fs", "/sbin/mkfs.ext4", "/sbin/modprobe", "/usr/sbin/xfs_growfs")
+PROGRAMS = ("/sbin/mkfs.ext4", "/sbin/modprobe")
 TABLES = ("iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore")
 MODULES = ("iptable_filter", "ip6table_filter", "dummy")
 

@@ -148,6 +148,8 @@ static const char *obey(struct fake_qemu *f, const char *command, const struct j
 		return add_backend(f, v, name);
 	if (strcmp(command, "blockdev-add") == 0)
 		return add(&f->nodes, name, "", "");
+	if (strcmp(command, "block_resize") == 0)
+		return find(&f->nodes, name) < 0 ? "no such node" : NULL;
 	if (strcmp(command, "blockdev-del") == 0 || strcmp(command, "netdev_del") == 0)
 		return delete_node(f, name);
 	if (strcmp(command, "device_add") == 0)

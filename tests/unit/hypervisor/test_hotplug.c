@@ -335,6 +335,29 @@ static void test_together(void **state)
 	fiber_main(together, NULL);
 }
 
+static void grow(void *arg)
+{
+	struct hv_device *dev;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	begin("q35", "virtio-blk");
+	dev = plugged(1);
+	fake_qemu_log_clear(&f);
+	assert_ok(hv_grow_disk(&f.hv, dev, 1 << 20, deadline_in_ms(DAY_MS), &e), &e);
+	assert_int_equal(strncmp(f.log.data, "block_resize ", 13), 0);
+	f.refuse_from = f.refuse_to = f.asked + 1;
+	assert_err(hv_grow_disk(&f.hv, dev, 1 << 20, deadline_in_ms(DAY_MS), &e), &e, ERR_INTERNAL,
+		   "grow a disk to 1048576 bytes");
+	fake_qemu_stop(&f);
+}
+
+static void test_grow(void **state)
+{
+	(void)state;
+	fiber_main(grow, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_card),
 		cmocka_unit_test(test_more_than_ports),
 		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_grow),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
