@@ -15,6 +15,7 @@ libshimtask_a_SOURCES = \
 	shim/options.c shim/options.h \
 	shim/record.c shim/record.h \
 	shim/sandbox_api/handlers.h \
+	shim/sandbox_api/metrics.c \
 	shim/sandbox_api/pod_files.c shim/sandbox_api/pod_files.h \
 	shim/sandbox_api/pod_spec.c shim/sandbox_api/pod_spec.h \
 	shim/sandbox_api/service.c shim/sandbox_api/service.h \

@@ -91,13 +91,3 @@ int on_ping_sandbox(const struct rpc_call *call, const void *request, void *resp
 		return err_set(e, ERR_STATE, "sandbox %s is not running", s->sandbox_id);
 	return 0;
 }
-
-/* containerd reads a pod's figures from its cgroup and network namespace on the host itself. */
-int on_sandbox_metrics(const struct rpc_call *call, const void *request, void *response,
-		       struct err *e)
-{
-	(void)call;
-	(void)request;
-	(void)response;
-	return err_set(e, ERR_UNSUPPORTED, "metrics of a sandbox are not implemented");
-}

@@ -45,8 +45,11 @@ int on_shutdown(const struct rpc_call *call, const void *request, void *response
 	if (s->containers && !req->now) {
 		struct container *c, *next;
 
-		if (!only_creations(s))
+		if (!only_creations(s)) {
+			/* After the death of a machine in containerd's absence: nobody asks again. */
+			s->shutdown_when_empty = !container_find(s, s->sandbox_id);
 			return 0;
+		}
 		HASH_ITER(hh, s->containers, c, next) {
 			c->unwanted = true;
 			fiber_group_cancel(&c->creating);

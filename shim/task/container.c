@@ -82,12 +82,17 @@ void container_forget_exec(struct process *p)
 
 void container_forget(struct container *c)
 {
+	struct task_service *s = c->service;
 	struct process *exec, *next;
 
 	HASH_ITER(hh, c->execs, exec, next)
 		container_forget_exec(exec);
-	HASH_DEL(c->service->containers, c);
+	HASH_DEL(s->containers, c);
 	forget(c->init);
+	if (!s->containers && s->shutdown_when_empty) {
+		s->shutdown = true;
+		cond_wake_all(&s->shutdown_wanted);
+	}
 }
 
 bool container_owns_sandbox(const struct container *c)

@@ -62,6 +62,7 @@ struct task_service {
 	struct err sandbox_end;           /* why, if it was not stopped: ERR_NONE */
 
 	bool shutdown;
+	bool shutdown_when_empty; /* it was asked for when the pod's own task was gone, and others not */
 	struct cond shutdown_wanted;
 
 	struct fiber_group fibers;   /* that wait for exits, and the one that ends the sandbox */

@@ -2,9 +2,11 @@
 /* The agent's figures as containerd's messages; see metrics.h. */
 #include "shim/task/metrics.h"
 
+#include <linux/magic.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/vfs.h>
 
 #include "cgroups_v1.pb-c.h"
 #include "cgroups_v2.pb-c.h"
@@ -393,4 +395,16 @@ ProtobufCMessage *metrics_v1(const Grpc__StatsContainerResponse *stats, uint64_t
 	if (s && s->n_hugetlb_stats > 0)
 		hugetlb_v1(s, out);
 	return &out->base;
+}
+
+static bool host_has_cgroup_v2(void)
+{
+	struct statfs fs;
+
+	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+ProtobufCMessage *metrics_for_host(const Grpc__StatsContainerResponse *stats, uint64_t oom_kills)
+{
+	return host_has_cgroup_v2() ? metrics_v2(stats, oom_kills) : metrics_v1(stats, oom_kills);
 }

@@ -18,4 +18,8 @@ ProtobufCMessage *metrics_v1(const Grpc__StatsContainerResponse *stats, uint64_t
 ProtobufCMessage *metrics_v2(const Grpc__StatsContainerResponse *stats, uint64_t oom_kills)
 	must_check;
 
+/* The one that fits the host's own cgroups: tools read that (containerd-shim.md 3.5). */
+ProtobufCMessage *metrics_for_host(const Grpc__StatsContainerResponse *stats, uint64_t oom_kills)
+	must_check;
+
 #endif

@@ -4,9 +4,6 @@
  * container (containerd-shim.md 4.15): one question to the guest at a time, never longer than a
  * second, and what was heard last stands in for an answer that does not come, also after the end.
  */
-#include <linux/magic.h>
-#include <sys/vfs.h>
-
 #include "common/base/log.h"
 #include "proto/any.h"
 #include "shim/task/container.h"
@@ -36,14 +33,6 @@ int stats_refresh(struct container *c, struct agent *agent, struct deadline d, s
 	return 0;
 }
 
-/* Tools read the type that fits the host's own cgroups (containerd-shim.md 3.5). */
-static bool host_has_cgroup_v2(void)
-{
-	struct statfs fs;
-
-	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-}
-
 int on_stats(const struct rpc_call *call, const void *request, void *response, struct err *e)
 {
 	Containerd__Task__V2__StatsResponse *resp = response;
@@ -67,8 +56,7 @@ int on_stats(const struct rpc_call *call, const void *request, void *response, s
 		}
 		log_debug("stats of '%s' are old: %s", c->id, why.text);
 	}
-	metrics = host_has_cgroup_v2() ? metrics_v2(c->stats, c->oom_kills)
-				       : metrics_v1(c->stats, c->oom_kills);
+	metrics = metrics_for_host(c->stats, c->oom_kills);
 	resp->stats = any_pack(metrics);
 	protobuf_c_message_free_unpacked(metrics, NULL);
 	return 0;

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "cgroups_v1.pb-c.h"
+#include "cgroups_v2.pb-c.h"
 #include "common/base/mem.h"
 #include "sandbox.pb-c.h"
 #include "shim/task/container.h"
@@ -38,6 +40,9 @@ static int call_plain(const char *method, void *ret_resp)
 	if (strcmp(method, "Platform") == 0)
 		req.base.descriptor =
 			&containerd__runtime__sandbox__v1__platform_request__descriptor;
+	if (strcmp(method, "SandboxMetrics") == 0)
+		req.base.descriptor =
+			&containerd__runtime__sandbox__v1__sandbox_metrics_request__descriptor;
 	if (strcmp(method, "ShutdownSandbox") == 0)
 		req.base.descriptor =
 			&containerd__runtime__sandbox__v1__shutdown_sandbox_request__descriptor;
@@ -155,6 +160,35 @@ static void run_container(const char *id)
 	assert_ok(task_start(id, ""), &harness.e);
 }
 
+/* In the version of the message that fits the host. */
+static void expect_pids(uint64_t want)
+{
+	API(SandboxMetricsResponse) * resp;
+	const Google__Protobuf__Any *data;
+
+	assert_ok(call_plain("SandboxMetrics", &resp), &harness.e);
+	assert_string_equal(resp->metrics->id, ID);
+	assert_non_null(resp->metrics->timestamp);
+	data = resp->metrics->data;
+	if (strcmp(data->type_url, "io.containerd.cgroups.v2.Metrics") == 0) {
+		Io__Containerd__Cgroups__V2__Metrics *m =
+			io__containerd__cgroups__v2__metrics__unpack(NULL, data->value.len,
+								     data->value.data);
+
+		assert_int_equal(m->pids->current, want);
+		io__containerd__cgroups__v2__metrics__free_unpacked(m, NULL);
+	} else {
+		Io__Containerd__Cgroups__V1__Metrics *m =
+			io__containerd__cgroups__v1__metrics__unpack(NULL, data->value.len,
+								     data->value.data);
+
+		assert_string_equal(data->type_url, "io.containerd.cgroups.v1.Metrics");
+		assert_int_equal(m->pids->current, want);
+		io__containerd__cgroups__v1__metrics__free_unpacked(m, NULL);
+	}
+	containerd__runtime__sandbox__v1__sandbox_metrics_response__free_unpacked(resp, NULL);
+}
+
 static void whole_life(void *arg)
 {
 	struct waiter w = { .fiber = FIBER_GROUP_INIT };
@@ -191,6 +225,11 @@ static void whole_life(void *arg)
 	assert_false(w.done);
 
 	run_container("c2");
+	run_container("c3");
+	expect_pids(2 * 7); /* what the fake guest says of each */
+	fake_exit("c3", "", 0);
+	assert_ok(task_wait("c3", "", &status), &harness.e);
+	assert_ok(task_delete("c3", "", &status), &harness.e);
 	assert_ok(stop(), &harness.e);
 	assert_false(fake.alive);
 	fiber_group_wait(&w.fiber);
@@ -201,7 +240,7 @@ static void whole_life(void *arg)
 	assert_ok(task_delete("c2", "", &status), &harness.e);
 	assert_ok(stop(), &harness.e); /* again */
 	harness.container_type = NULL;
-	assert_err(task_create("c3"), &harness.e, ERR_UNAVAILABLE, "not running");
+	assert_err(task_create("c4"), &harness.e, ERR_UNAVAILABLE, "not running");
 	shut_down();
 	harness_close();
 }

@@ -127,6 +127,26 @@ static void machine_dies(void *arg)
 	harness_close();
 }
 
+/* containerd, back again, deletes the pod's task before those of its containers, and asks no more. */
+static void pod_is_deleted_before_its_containers(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_pod();
+	run_container("c1");
+	assert_ok(task_shutdown(false), &harness.e);
+	fake_die();
+	expect_exit(POD, 137);
+	assert_ok(task_shutdown(false), &harness.e);
+	assert_err(task_service_wait_shutdown(harness.service, deadline_in_ms(20), &harness.e),
+		   &harness.e, ERR_TIMEOUT, "");
+	expect_exit("c1", 137);
+	harness.e = ERR_INIT;
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+		  &harness.e);
+	harness_close();
+}
+
 /* The reason comes before the exit, for those that had not ended by themselves. */
 static void host_is_out_of_memory(void *arg)
 {
@@ -188,6 +208,7 @@ IN_FIBER(whole_life)
 IN_FIBER(killed_under_its_containers)
 IN_FIBER(killed_while_the_guest_hangs)
 IN_FIBER(machine_dies)
+IN_FIBER(pod_is_deleted_before_its_containers)
 IN_FIBER(host_is_out_of_memory)
 IN_FIBER(container_of_a_pod_that_has_ended)
 IN_FIBER(killed_before_its_start)
@@ -199,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_killed_under_its_containers),
 		cmocka_unit_test(test_killed_while_the_guest_hangs),
 		cmocka_unit_test(test_machine_dies),
+		cmocka_unit_test(test_pod_is_deleted_before_its_containers),
 		cmocka_unit_test(test_host_is_out_of_memory),
 		cmocka_unit_test(test_container_of_a_pod_that_has_ended),
 		cmocka_unit_test(test_killed_before_its_start),
