@@ -9,27 +9,9 @@
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 
-#define MOUNTINFO_MAX (16u << 20)
-#define USUAL_ROOT    "/sys/fs/cgroup"
-
-char *mountinfo_unescape(const char *escaped)
-{
-	char *plain = xstrdup(escaped);
-	char *to = plain;
-
-	for (const char *p = escaped; *p; to++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
-			*to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 4;
-		} else {
-			*to = *p++;
-		}
-	}
-	*to = '\0';
-	return plain;
-}
+#define USUAL_ROOT "/sys/fs/cgroup"
 
 char *cgroup_root_parse(const char *mountinfo)
 {

@@ -14,7 +14,4 @@ int cgroup_mountinfo(char **ret, struct err *e) must_check;
 /* The same from the text of /proc/self/mountinfo; NULL: nowhere. */
 char *cgroup_root_parse(const char *mountinfo) must_check;
 
-/* A path as mountinfo writes it, "\040" for a space and so on, in plain. For free(). */
-char *mountinfo_unescape(const char *escaped) must_check;
-
 #endif

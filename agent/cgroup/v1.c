@@ -13,6 +13,7 @@
 #include "agent/cgroup/root.h"
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
+#include "common/base/mountinfo.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
 

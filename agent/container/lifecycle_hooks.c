@@ -12,13 +12,14 @@
 static int run(const struct container *c, const Grpc__Spec *spec, const Grpc__Hook *hook,
 	       const char *status, pid_t pid, struct deadline d, struct err *e)
 {
+	static const struct hook_surroundings bare = { .cwd = NULL };
 	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
 	auto_free char *state = hook_message_state(spec, c->id, bundle, status, pid);
 	struct hook_message m;
 	int r;
 
 	hook_message_init(&m, hook);
-	r = hook_run(&m.hook, state, NULL, false, d, e);
+	r = hook_run(&m.hook, state, &bare, d, e);
 	hook_message_done(&m);
 	return r;
 }

@@ -9,7 +9,7 @@
  * strv_free(); *ret may be NULL when there is none. */
 int mountinfo_directly_below_root(char ***ret, struct err *e) must_check;
 
-/* The same from text. */
-int mountinfo_parse_below_root(const char *text, char ***ret, struct err *e) must_check;
+/* The same from its text. */
+char **mountinfo_below_root(const char *text) must_check;
 
 #endif

@@ -70,6 +70,7 @@ int command_run(const struct command *c, struct deadline d, char **ret, size_t *
 		.argv = c->argv,
 		.envp = c->envp,
 		.cwd = c->cwd,
+		.before_exec = c->before_exec,
 		.fds = fds,
 		.n_fds = 3 + c->n_fds,
 		.new_session = true,

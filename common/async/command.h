@@ -23,6 +23,8 @@ struct command {
 	size_t input_len;
 	const struct child_fd *fds; /* more for it, at numbers above 2 */
 	size_t n_fds;
+	int (*before_exec)(void *arg,
+			   const char **ret_step); /* as in child.h, without an argument */
 };
 
 /*

@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	common/base/id.c common/base/id.h \
 	common/base/log.c common/base/log.h \
 	common/base/mem.c common/base/mem.h \
+	common/base/mountinfo.c common/base/mountinfo.h \
 	common/base/num.c common/base/num.h \
 	common/base/path.c common/base/path.h \
 	common/base/undo.c common/base/undo.h \

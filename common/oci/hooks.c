@@ -16,7 +16,7 @@ struct deadline hook_deadline(const struct oci_hook *h, struct deadline d)
 	return deadline_min(d, deadline_in_ms(seconds * 1000));
 }
 
-int hook_run(const struct oci_hook *h, const char *state, const char *cwd, bool inherit,
+int hook_run(const struct oci_hook *h, const char *state, const struct hook_surroundings *s,
 	     struct deadline d, struct err *e)
 {
 	static const char *const none[] = { NULL };
@@ -25,10 +25,11 @@ int hook_run(const struct oci_hook *h, const char *state, const char *cwd, bool 
 	const struct command run = {
 		.path = h->path,
 		.argv = h->args && h->args[0] ? (const char *const *)h->args : only_path,
-		.envp = !bare     ? (const char *const *)h->env
-			: inherit ? NULL
-				  : none,
-		.cwd = cwd,
+		.envp = !bare        ? (const char *const *)h->env
+			: s->inherit ? NULL
+				     : none,
+		.cwd = s->cwd,
+		.before_exec = s->before_exec,
 		.input = state,
 		.input_len = strlen(state),
 	};

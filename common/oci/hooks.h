@@ -35,11 +35,14 @@ char *hook_state_text(const struct hook_state *s) must_check;
 /* What the hook's timeout gives it, from now on; never later than d. */
 struct deadline hook_deadline(const struct oci_hook *h, struct deadline d) must_check;
 
-/*
- * Run one to its end, with the state text as its input. `cwd` NULL: ours. A hook without an
- * environment has ours if `inherit`, and none otherwise. What it said is in the error. In a fiber.
- */
-int hook_run(const struct oci_hook *h, const char *state, const char *cwd, bool inherit,
+struct hook_surroundings {
+	const char *cwd; /* NULL: ours */
+	bool inherit;    /* one without an environment has ours; otherwise none */
+	int (*before_exec)(void *arg, const char **ret_step); /* as in child.h; NULL: nothing */
+};
+
+/* Run one to its end, with the state text as its input. What it said is in the error. In a fiber. */
+int hook_run(const struct oci_hook *h, const char *state, const struct hook_surroundings *s,
 	     struct deadline d, struct err *e) must_check;
 
 #endif

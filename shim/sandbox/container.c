@@ -31,7 +31,9 @@ static int run_hooks(struct sandbox *s, const struct container_params *p, const 
 	const struct mount_bind_params bind = { .source = host_root, .target = root };
 
 	if (host_root && p->n_rootfs > 0 &&
-	    p->spec->hooks.n_prestart + p->spec->hooks.n_create_runtime > 0 &&
+	    p->spec->hooks.n_prestart + p->spec->hooks.n_create_runtime +
+			    p->spec->hooks.n_create_container >
+		    0 &&
 	    mount_bind(&bind, &meanwhile, e) < 0)
 		return err_wrap(e, "show the root file system to hooks");
 	return hooks_run_create(p, s->vmm_pid, d, u, ret, e);

@@ -3,7 +3,9 @@
 #include "shim/sandbox/hooks.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "common/async/fiber.h"
@@ -23,7 +25,20 @@ struct host_hooks {
 struct moment {
 	const char *kind, *status;
 	bool required; /* the first failure ends it */
+	bool own_mounts;
 };
+
+/*
+ * The container's mounts, in which createContainer hooks are to run, are the guest's. What a hook mounts
+ * below the root file system is for itself then, and must not stay on the host.
+ */
+static int enter_own_mounts(void *arg, const char **ret_step)
+{
+	(void)arg;
+	*ret_step = "make a mount namespace";
+	return unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ? -1
+											       : 0;
+}
 
 static int run_list(const struct host_hooks *h, const struct oci_spec *spec,
 		    const struct oci_hook *hook, size_t n, const struct moment *m, pid_t pid,
@@ -38,12 +53,17 @@ static int run_list(const struct host_hooks *h, const struct oci_spec *spec,
 		.annotations = spec->annotations.pairs,
 		.n_annotations = spec->annotations.n,
 	};
+	const struct hook_surroundings surroundings = {
+		.cwd = h->bundle,
+		.inherit = true,
+		.before_exec = m->own_mounts ? enter_own_mounts : NULL,
+	};
 	auto_free char *text = hook_state_text(&state);
 
 	for (size_t i = 0; i < n; i++) {
 		struct err why = ERR_INIT;
 
-		if (hook_run(&hook[i], text, h->bundle, true, d, &why) == 0)
+		if (hook_run(&hook[i], text, &surroundings, d, &why) == 0)
 			continue;
 		(void)err_wrap(&why, "%s", m->kind);
 		if (m->required) {
@@ -83,7 +103,7 @@ static bool settle_owed(const char *bundle)
 
 static void run_poststop(const struct host_hooks *h)
 {
-	static const struct moment poststop = { "poststop", "stopped", false };
+	static const struct moment poststop = { .kind = "poststop", .status = "stopped" };
 	auto_oci_spec struct oci_spec *spec = NULL;
 	struct err e = ERR_INIT;
 
@@ -108,18 +128,16 @@ static void undo_hooks(void *arg)
 int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
 		     struct host_hooks **ret, struct err *e)
 {
-	static const struct moment prestart = { "prestart", "creating", true };
-	static const struct moment create_runtime = { "createRuntime", "creating", true };
+	static const struct moment prestart = { "prestart", "creating", true, false };
+	static const struct moment create_runtime = { "createRuntime", "creating", true, false };
+	static const struct moment create_container = { "createContainer", "creating", true, true };
 	const struct oci_hooks *all = &p->spec->hooks;
 	struct host_hooks *h;
 
 	*ret = NULL;
-	if (all->n_create_container > 0)
-		log_warn(
-			"container '%s': %zu createContainer hooks are not run: they name programs "
-			"of the host and want the guest's namespaces",
-			p->id, all->n_create_container);
-	if (all->n_prestart + all->n_create_runtime + all->n_poststart + all->n_poststop == 0)
+	if (all->n_prestart + all->n_create_runtime + all->n_create_container + all->n_poststart +
+		    all->n_poststop ==
+	    0)
 		return 0;
 	h = xnew(struct host_hooks);
 	h->id = xstrdup(p->id);
@@ -130,7 +148,9 @@ int hooks_run_create(const struct container_params *p, pid_t pid, struct deadlin
 		return -1;
 	if (run_list(h, p->spec, all->prestart, all->n_prestart, &prestart, pid, d, e) < 0 ||
 	    run_list(h, p->spec, all->create_runtime, all->n_create_runtime, &create_runtime, pid,
-		     d, e) < 0)
+		     d, e) < 0 ||
+	    run_list(h, p->spec, all->create_container, all->n_create_container, &create_container,
+		     pid, d, e) < 0)
 		return -1;
 	*ret = h;
 	return 0;
@@ -138,7 +158,7 @@ int hooks_run_create(const struct container_params *p, pid_t pid, struct deadlin
 
 void hooks_run_poststart(const struct host_hooks *h, struct deadline d)
 {
-	static const struct moment poststart = { "poststart", "running", false };
+	static const struct moment poststart = { .kind = "poststart", .status = "running" };
 	auto_oci_spec struct oci_spec *spec = NULL;
 	struct err e = ERR_INIT;
 

@@ -9,16 +9,17 @@
 #include "shim/sandbox/sandbox.h"
 
 /*
- * Hooks of the specification that are the host's: prestart, createRuntime, poststart and poststop run
- * here, in the shim's namespaces, in the bundle's directory, with the environment that they name or the
- * shim's. The pid that they are told is the task's, that of the VMM: its namespaces are the sandbox's
- * on the host. startContainer hooks run in the guest; createContainer hooks want a program of the host
- * in namespaces of the guest, and are not run.
+ * Hooks of the specification that are the host's: prestart, createRuntime, createContainer, poststart
+ * and poststop run here, in the shim's namespaces, in the bundle's directory, with the environment that
+ * they name or the shim's. The pid that they are told is the task's, that of the VMM: its namespaces are
+ * the sandbox's on the host. createContainer hooks are programs of the host that are to run in the
+ * container's namespaces, which no program can: they get at its root file system as createRuntime hooks
+ * do, in a mount namespace that ends with them. startContainer hooks run in the guest.
  */
 struct host_hooks;
 
 /*
- * Run the prestart and createRuntime hooks: the root file system is mounted at the bundle's place, the
+ * Run the prestart, createRuntime and createContainer hooks: the root file system is mounted at the bundle's place, the
  * guest does not know of the container yet. The first that fails is the error. From before the first one
  * on the poststop hooks are owed: they are on `u`, and on record in the bundle for hooks_run_owed().
  * *ret lives as long as the entries on `u` and is NULL for a specification without any of these.

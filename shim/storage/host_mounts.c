@@ -12,8 +12,8 @@
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "common/base/path.h"
-#include "shim/storage/mountinfo.h"
 
 static struct {
 	int ns, root;

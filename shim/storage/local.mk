@@ -12,7 +12,6 @@ libshimstorage_a_SOURCES = \
 	shim/storage/loop.c shim/storage/loop.h \
 	shim/storage/host_mounts.c shim/storage/host_mounts.h \
 	shim/storage/mount.c shim/storage/mount.h \
-	shim/storage/mountinfo.c shim/storage/mountinfo.h \
 	shim/storage/mount_options.c shim/storage/mount_options.h \
 	shim/storage/mount_template.c shim/storage/mount_template.h \
 	shim/storage/overlay.c shim/storage/overlay.h \

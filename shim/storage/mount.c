@@ -14,9 +14,9 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "shim/storage/host_mounts.h"
 #include "shim/storage/loop.h"
-#include "shim/storage/mountinfo.h"
 #include "shim/storage/overlay.h"
 
 /* Mounts and unmounts can wait for a disk (an overlay syncs its upper file system on unmount). */

@@ -171,7 +171,9 @@ def test_info(ct):
         check_equal(info[1][0], b"io.containerd.husk.v2")
         features = ttrpc.decode(info[4][0])
         check_equal(features[1][0].decode(), "types.containerd.io/opencontainers/runtime-spec/1/features/Features")
-        check_in("ociVersionMin", json.loads(features[2][0]))
+        document = json.loads(features[2][0])
+        check_in("ociVersionMin", document)
+        check_in("rro", document["mountOptions"], "by which containerd knows of recursive read-only mounts")
         check_equal(done.stderr, b"")
 
 

@@ -9,7 +9,7 @@ import containerd as c
 import ttrpc
 from report import Skip, check, check_equal, check_in
 
-KINDS = ("prestart", "createRuntime", "poststart", "poststop")
+KINDS = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
 
 
 def noting(log, kind, more=""):
@@ -65,20 +65,24 @@ def test_hooks_of_the_host(ct):
     hooks = {kind: [noting(log, kind)] for kind in KINDS}
     # As those that make devices or libraries appear: into the root file system, found by the bundle.
     hooks["createRuntime"][0]["args"][2] += "echo from a hook > rootfs/hooked"
-    name, bundle, _ = prepare(ct, hooks, ["cat", "/hooked"])
+    hooks["createContainer"][0]["args"][2] += ("ln -s hooked rootfs/linked;"
+                                               "mount -t tmpfs mounted-by-a-hook rootfs/tmp || exit 1")
+    name, bundle, _ = prepare(ct, hooks, ["cat", "/linked"])
     task = ttrpc.Task(ct.shim_address(ct.shared))
     create(ct, task, name, bundle, output)
-    check_equal([kind for kind, _, _ in noted(log)], ["prestart", "createRuntime"])
+    check_equal([kind for kind, _, _ in noted(log)], ["prestart", "createRuntime", "createContainer"])
+    with open(f"/proc/{ct.shim_pid(ct.shared)}/mounts") as file:
+        check("mounted-by-a-hook" not in file.read(), "what a createContainer hook mounts stays")
     check_equal(os.listdir(f"{bundle}/rootfs"), [], "only hooks see the root file system there")
     task("Start", [(1, name)])
-    check_equal([kind for kind, _, _ in noted(log)], ["prestart", "createRuntime", "poststart"])
+    check_equal([kind for kind, _, _ in noted(log)], ["prestart", "createRuntime", "createContainer", "poststart"])
     task("Wait", [(1, name)])
     task("Delete", [(1, name)])
     check_equal([kind for kind, _, _ in noted(log)], list(KINDS))
     check_equal({directory for _, directory, _ in noted(log)}, {bundle})
     states = {kind: state for kind, _, state in noted(log)}
     check_equal({kind: state["status"] for kind, state in states.items()}, {
-        "prestart": "creating", "createRuntime": "creating", "poststart": "running", "poststop": "stopped"})
+        "prestart": "creating", "createRuntime": "creating", "createContainer": "creating", "poststart": "running", "poststop": "stopped"})
     check_equal({state["id"] for state in states.values()}, {name})
     check_equal(states["prestart"]["pid"], ct.tasks()[ct.shared][0], "the task's pid")
     check_equal(states["prestart"]["annotations"], {"org.example/key": "value"})

@@ -15,13 +15,14 @@ import urllib.request
 import containerd as c
 from report import Failure, Skip, check, check_equal, check_in
 
+DNS = {"servers": ["10.9.8.7", "fd00::7"], "searches": ["a.example", "b.example"], "options": ["ndots:3"]}
 CONTAINER_PID = {"namespace_options": {"pid": 1}}
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
 
 
 def open_pod(ct, handler):
     """The pod that most tests put their containers in: its containers share their processes."""
-    ct.pod = ct.run_pod(handler, linux={"sysctls": {"net.core.somaxconn": "77", "kernel.shm_rmid_forced": "1"}})
+    ct.pod = ct.run_pod(handler, dns_config=DNS, linux={"sysctls": {"net.core.somaxconn": "77", "kernel.shm_rmid_forced": "1"}})
     ct.main = ct.pod.start(*WAIT, name="main")
 
 
@@ -39,10 +40,10 @@ def test_ready(ct):
 
 def test_hostname_and_files_of_the_pod(ct):
     name = ct.pod.config["hostname"]
-    text = ct.pod.sh(ct.main, "hostname; cat /etc/hostname; grep -c . /etc/hosts; test -e /etc/resolv.conf && echo dns")
-    lines = text.split()
-    check_equal(lines[:2], [name, name])
-    check_equal(lines[-1], "dns")
+    check_equal(ct.pod.sh(ct.main, "hostname; cat /etc/hostname"), f"{name}\n{name}\n")
+    check_in("localhost", ct.pod.sh(ct.main, "cat /etc/hosts"))
+    check_equal(sorted(ct.pod.sh(ct.main, "cat /etc/resolv.conf").splitlines()),
+                ["nameserver 10.9.8.7", "nameserver fd00::7", "options ndots:3", "search a.example b.example"])
 
 
 def test_logs(ct):
@@ -276,6 +277,10 @@ def test_privileged(ct):
     check(int(re.search(r"CapEff:\t(\w+)", text).group(1), 16) & 1 << 21, "CAP_SYS_ADMIN")
     check_in("mounted", text)
     check_in("88", text)
+    if ct.pod.handler != "runc":
+        devices = pod.sh(container, "ls /dev").split()
+        check_in("null", devices)
+        check_equal([name for name in ("kvm", "vhost-net", "loop-control") if name in devices], [], "the host's devices")
     pod.remove()
 
 
@@ -299,9 +304,23 @@ def test_stats(ct):
     entry = c.wait_for(stats, 20, "figures")
     check(int(entry["cpu"]["usageCoreNanoSeconds"]["value"]) > 1000000, entry)
     check(int(entry["memory"]["workingSetBytes"]["value"]) > 100000, entry)
-    if not ct.is_v1:
-        pods = json.loads(ct.crictl("statsp", "--id", ct.pod.id, "-o", "json", check=True).text)["stats"]
-        check_equal(pods[0]["attributes"]["id"], ct.pod.id)
+    if ct.is_v1:
+        return
+    pod, = json.loads(ct.crictl("statsp", "--id", ct.pod.id, "-o", "json", check=True).text)["stats"]
+    check_equal(pod["attributes"]["id"], ct.pod.id)
+    # What the pod costs the host, so at least what its container uses.
+    used = int(pod["linux"]["cpu"]["usageCoreNanoSeconds"]["value"]), int(pod["linux"]["memory"]["workingSetBytes"]["value"])
+    check(used[0] > 1000000 and used[1] > 100000, pod["linux"])
+    check_equal(pod["linux"]["network"]["defaultInterface"]["name"], "eth0")
+    check(int(pod["linux"]["network"]["defaultInterface"]["rxBytes"]["value"]) > 0, pod["linux"]["network"])
+    check_in(ct.main, [one["attributes"]["id"] for one in pod["linux"]["containers"]])
+    described = json.loads(ct.crictl("metricdescs", "-o", "json", check=True).text)["descriptors"]
+    figures, = [one for one in json.loads(ct.crictl("metricsp", "-o", "json", check=True).text)["podMetrics"]
+                if one["podSandboxId"] == ct.pod.id]
+    mine, = [one["metrics"] for one in figures["containerMetrics"] if one["containerId"] == ct.main]
+    found = {one["name"]: int(one["value"]["value"]) for one in mine}
+    check(found["container_cpu_usage_seconds_total"] >= 0 and found["container_memory_working_set_bytes"] > 100000, found)
+    check(set(found) <= {one["name"] for one in described}, "figures without a description")
 
 
 def test_update(ct):

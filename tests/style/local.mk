@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 STYLE_TESTS = \
+	tests/style/conformance.sh \
 	tests/style/forbidden.sh \
 	tests/style/format.sh \
 	tests/style/headers.sh \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of /proc/…/mountinfo; see mountinfo.h. */
-#include "shim/storage/mountinfo.h"
+/* Lines of /proc/PID/mountinfo; see mountinfo.h. */
+#include "common/base/mountinfo.h"
 
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/num.h"
 
 enum field {
@@ -15,21 +16,29 @@ enum field {
 	FIELDS
 };
 
-/* Spaces, tabs, newlines and backslashes are octal escapes; proc(5). */
-static void unescape_octal(char *s)
+/* Never longer than what it was: in place. */
+static void unescape(char *s)
 {
 	char *to = s;
 
 	while (*s) {
 		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
 		    s[3] >= '0' && s[3] <= '7') {
-			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 4;
 		} else {
 			*to++ = *s++;
 		}
 	}
 	*to = '\0';
+}
+
+char *mountinfo_unescape(const char *escaped)
+{
+	char *plain = xstrdup(escaped);
+
+	unescape(plain);
+	return plain;
 }
 
 static bool parse(char *line, struct mountinfo_line *ret)
@@ -39,11 +48,11 @@ static bool parse(char *line, struct mountinfo_line *ret)
 	for (int i = 0; i < FIELDS; i++)
 		if (!(field[i] = strsep(&line, " ")))
 			return false;
-	unescape_octal(field[ROOT]);
-	unescape_octal(field[POINT]);
+	unescape(field[ROOT]);
+	unescape(field[POINT]);
 	ret->root = field[ROOT];
 	ret->point = field[POINT];
-	return num_u64(field[ID], 10, &ret->id);
+	return num_u64(field[ID], 10, &ret->id) && num_u64(field[PARENT], 10, &ret->parent);
 }
 
 bool mountinfo_next(char **text, struct mountinfo_line *ret)
