@@ -22,6 +22,7 @@ libhypervisor_a_SOURCES = \
 	hypervisor/qemu/qmp.c hypervisor/qemu/qmp.h \
 	hypervisor/qemu/qmp_message.c hypervisor/qemu/qmp_message.h \
 	hypervisor/qemu/slots.c hypervisor/qemu/slots.h \
+	hypervisor/qemu/tsc.c hypervisor/qemu/tsc.h \
 	hypervisor/qemu/vmdk.c hypervisor/qemu/vmdk.h \
 	hypervisor/qemu/vsock.c hypervisor/qemu/vsock.h \
 	hypervisor/record.c hypervisor/record.h \

@@ -329,6 +329,8 @@ char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config
 	struct buf line = BUF_INIT;
 
 	buf_addf(&line, "%s nr_cpus=%" PRIu32, kernel_base, q->vcpus);
+	if (q->tsc_khz > 0)
+		buf_addf(&line, " tsc_early_khz=%" PRIu32, q->tsc_khz);
 	/* The agent's log goes to the console as well: what was said last is in one place. */
 	if (!c->hypervisor.enable_debug)
 		buf_addf(&line, " quiet");

@@ -33,6 +33,7 @@ struct qemu_choices {
 	uint32_t vcpus;
 	uint64_t memory_mib;
 	uint32_t guest_cid; /* vsock */
+	uint32_t tsc_khz;   /* of an emulated processor; 0: the guest measures it */
 	bool share;         /* virtio-fs */
 	bool debug_console;
 	const struct hv_nic *nics; /* the descriptors in them do not matter */

@@ -24,6 +24,7 @@
 #include "hypervisor/qemu/device.h"
 #include "hypervisor/qemu/disk.h"
 #include "hypervisor/qemu/nic.h"
+#include "hypervisor/qemu/tsc.h"
 #include "hypervisor/qemu/vsock.h"
 #include "hypervisor/virtiofsd.h"
 
@@ -386,6 +387,7 @@ static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, 
 static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_daemon,
 		   struct undo *u, struct deadline d, struct err *e)
 {
+	struct tsc_reading first;
 	auto_close int share = -1;
 	auto_close int passt = -1;
 	auto_close int qemu_to_passt = -1;
@@ -394,6 +396,7 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 	    check_file("guest kernel", ch->kernel, R_OK, e) < 0 ||
 	    check_file("guest initrd", ch->initrd, R_OK, e) < 0)
 		return -1;
+	tsc_read(&first);
 	if (start_console(q, u, e) < 0 || start_qmp(q, u, e) < 0)
 		return -1;
 	if (ch->share && make_share_sockets(q, &share, e) < 0)
@@ -405,6 +408,8 @@ static int prepare(struct qemu *q, struct qemu_choices *ch, const char *vsock_da
 	if (ch->passt && make_passt_sockets(&qemu_to_passt, &passt, e) < 0)
 		return -1;
 	if (hand_over_nics(q, qemu_to_passt, e) < 0)
+		return -1;
+	if (ch->accel == CONFIG_ACCEL_TCG && tsc_khz_since(&first, &ch->tsc_khz, e) < 0)
 		return -1;
 	if (spawn(q, ch, u, e) < 0)
 		return -1;

@@ -13,6 +13,7 @@ HYPERVISOR_TESTS = \
 	tests/unit/hypervisor/test_qmp \
 	tests/unit/hypervisor/test_record \
 	tests/unit/hypervisor/test_start \
+	tests/unit/hypervisor/test_tsc \
 	tests/unit/hypervisor/test_unplug \
 	tests/unit/hypervisor/test_virtiofsd
 check_PROGRAMS += $(HYPERVISOR_TESTS)
@@ -55,3 +56,5 @@ EXTRA_DIST += \
 	tests/unit/hypervisor/golden/serial-debug-share.args \
 	tests/unit/hypervisor/golden/smallest.args \
 	tests/unit/hypervisor/golden/vsock-kvm-share.args
+tests_unit_hypervisor_test_tsc_SOURCES = tests/unit/hypervisor/test_tsc.c
+tests_unit_hypervisor_test_tsc_LDADD = $(hypervisor_test_libs)
