@@ -73,8 +73,9 @@ def test_console_at_a_terminal(ct):
     with open(ct.husk_config) as file:
         config = file.read()
     check_in("[runtime]\n", config)
-    ct.write_husk_config(config.replace("[runtime]\n", f'[runtime]\nguest_dir = "{image_with_shell(ct)}"\n') +
-                         "[agent.husk]\ndebug_console_enabled = true\n")
+    check_in("[agent.husk]\n", config)
+    ct.write_husk_config(config.replace("[runtime]\n", f'[runtime]\nguest_dir = "{image_with_shell(ct)}"\n').replace(
+        "[agent.husk]\n", "[agent.husk]\ndebug_console_enabled = true\n"))
     try:
         name = ct.detached("sleep", "1000")
     finally:

@@ -690,7 +690,7 @@ def run(report, entry, options):
     label = f"containerd {name}, disks"
     before = census.take()
     ct = Disks(name, binaries, options.prefix, options.image, options.erofs_utils, "64MiB",
-               "[agent.husk]\ndial_timeout = 120\n[runtime]\nenable_debug = true\n")
+               c.PATIENT + "[runtime]\nenable_debug = true\n")
 
     def test_nothing_is_left(before):
         check_equal(census.leftovers(before), [])

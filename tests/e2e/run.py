@@ -41,7 +41,7 @@ c.RUNTIME = os.environ.get("HUSK_TEST_RUNTIME", c.RUNTIME)
 def run_with(report, entry, transport, options):
     name, binaries = entry.split("=", 1)
     label = f"containerd {name}, {transport}"
-    config = f'[hypervisor.qemu]\ntransport = "{transport}"\n'
+    config = c.PATIENT + f'[hypervisor.qemu]\ntransport = "{transport}"\n'
     if transport == "hybrid-vsock":
         config += f'vsock_daemon = "{options.vsock_daemon}"\n'
     config += "[runtime]\nenable_debug = true\n"

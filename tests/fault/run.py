@@ -35,7 +35,7 @@ def main():
         pods.run(report, options.containerd[-1], options)
     if options.pods_only:
         report.finish()
-    ct = c.Containerd(name, binaries, options.prefix, options.image)
+    ct = c.Containerd(name, binaries, options.prefix, options.image, c.PATIENT)
     try:
         for module in (kills, boots):
             report.run_all(vars(module), ct, label=f"containerd {name}")

@@ -18,6 +18,9 @@ RUNTIME = "io.containerd.husk.v2"
 # On a host with cgroup v1 the default spec comes without a cgroup mount.
 CGROUP = "type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro:nosuid:noexec:nodev"
 
+# Configuration for a busy machine, where a guest that is emulated takes its time to come up.
+PATIENT = "[agent.husk]\ndial_timeout = 100\n"
+
 
 class Result:
     def __init__(self, done):

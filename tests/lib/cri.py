@@ -87,7 +87,7 @@ class Cri(c.Containerd):
         self.cgroup = f"/husktest{os.getpid()}-0"  # see census.of_other_runs()
         # Tests beside this one have bridges too.
         self.subnet = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
-        super().__init__(name, binaries, prefix, image, config)
+        super().__init__(name, binaries, prefix, image, c.PATIENT + config)
 
     @property
     def sandboxers(self):

@@ -509,21 +509,25 @@ static void test_mounts_below_one_that_is_read_only(void **state)
 static void test_later_mounts_of_the_host(void **state)
 {
 	static const char *const rw[] = { "rbind", "rw", NULL };
+	auto_free char *late = NULL, *there = NULL, *path = NULL;
 	struct err e = ERR_INIT;
+	struct volume *v;
 	int status, go[2];
 	pid_t host;
 
 	(void)state;
 	SKIP_UNLESS_ROOT();
 	make_dir("volume/late");
+	late = in_dir("volume/late");
+	there = in_dir("volume/late/there");
 	assert_ok(host_mounts_keep(&e), &e);
 	assert_int_equal(pipe(go), 0);
 	host = fork();
 	if (host == 0) {
-		auto_free char *late = in_dir("volume/late");
 		char c;
 
-		_exit(read(go[0], &c, 1) != 1 || mount("late", late, "tmpfs", 0, NULL) < 0);
+		_exit(read(go[0], &c, 1) != 1 || mount("late", late, "tmpfs", 0, NULL) < 0 ||
+		      mkdir(there, 0755) < 0);
 	}
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
@@ -532,15 +536,12 @@ static void test_later_mounts_of_the_host(void **state)
 	assert_int_equal(status, 0);
 	(void)close(go[0]);
 	(void)close(go[1]);
-	make_file("volume/late/file", "underneath");
-	{
-		struct volume *v = bring("volume", rw);
-		auto_free char *path = xasprintf("%s/%s/late/file", t.share.exported,
-						 v[0].guest_path + strlen(SHARE_GUEST_DIR));
-
-		assert_int_equal(access(path, F_OK), -1);
-		volumes_free(v, 1);
-	}
+	assert_int_equal(access(there, F_OK), -1);
+	v = bring("volume", rw);
+	path = xasprintf("%s/%s/late/there", t.share.mounts,
+			 v[0].guest_path + strlen(SHARE_GUEST_DIR));
+	assert_int_equal(access(path, F_OK), 0);
+	volumes_free(v, 1);
 }
 
 static void test_kinds(void **state)
