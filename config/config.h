@@ -40,6 +40,8 @@ struct config_hypervisor {
 	char *vsock_daemon; /* path of vhost-device-vsock, "" = look in PATH and libexec places */
 	uint32_t default_vcpus, default_maxvcpus; /* of the latter, 0: as many as the host has */
 	uint32_t default_memory_mib;              /* key default_memory */
+	uint32_t default_maxmemory_mib;           /* key default_maxmemory; 0: the host's */
+	uint32_t memory_slots;                    /* how often a running VM can be given more */
 	uint32_t overhead_vcpus;                  /* thousandths */
 	uint32_t overhead_memory_mib;             /* key overhead_memory */
 	char *shared_fs;                          /* "virtio-fs" or "none" */
@@ -81,7 +83,7 @@ struct config_runtime {
 	char *dan_conf;              /* directory of directly attached networks; "": none */
 	bool disable_guest_seccomp;
 	bool sandbox_cgroup_only;
-	bool static_sandbox_resource_mgmt; /* a VM of the size of its pod: sizing.h */
+	bool static_sandbox_resource_mgmt; /* a VM of its pod's size, or one that grows: sizing.h */
 	char *kubelet_root_dir;            /* "/var/lib/kubelet" */
 	bool disable_guest_empty_dir;      /* those on disk are shared from the host */
 	char *state_dir;                   /* "/run/husk" */

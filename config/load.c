@@ -330,6 +330,17 @@ static const char *origin_of(const struct config *c, const char *section, const 
 	return c->origins->of[config_key_find(section, name) - config_keys];
 }
 
+/* A maximum of 0 is the host's. */
+static int check_most(const struct config *c, const char *key, uint32_t value, const char *max_key,
+		      uint32_t max, struct err *e)
+{
+	if (max == 0 || value <= max)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s = %u (%s) is more than %s = %u (%s)", key, value,
+		       origin_of(c, "hypervisor", key), max_key, max,
+		       origin_of(c, "hypervisor", max_key));
+}
+
 int config_check_together(const struct config *c, struct err *e)
 {
 	const struct config_hypervisor *h = &c->hypervisor;
@@ -344,13 +355,11 @@ int config_check_together(const struct config *c, struct err *e)
 			       "%s: initrd is set and kernel is not: set both, or "
 			       "neither for those of the guest image",
 			       origin_of(c, "hypervisor", "initrd"));
-	if (h->default_maxvcpus != 0 && h->default_vcpus > h->default_maxvcpus)
-		return err_set(e, ERR_INVALID,
-			       "default_vcpus = %u (%s) is more than "
-			       "default_maxvcpus = %u (%s)",
-			       h->default_vcpus, origin_of(c, "hypervisor", "default_vcpus"),
-			       h->default_maxvcpus, origin_of(c, "hypervisor", "default_maxvcpus"));
-	return 0;
+	if (check_most(c, "default_vcpus", h->default_vcpus, "default_maxvcpus",
+		       h->default_maxvcpus, e) < 0)
+		return -1;
+	return check_most(c, "default_memory", h->default_memory_mib, "default_maxmemory",
+			  h->default_maxmemory_mib, e);
 }
 
 static struct config *new_config(void)

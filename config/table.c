@@ -64,6 +64,11 @@ const struct config_key config_keys[] = {
 	 * generous size costs little; 512 leaves room for a workload beside kernel and initrd. */
 	{ "hypervisor", "default_memory", NUMBER("512", 64, 16u << 20),
 	  .offset = AT(hypervisor.default_memory_mib), .doc = "Memory of a guest, in MiB." },
+	{ "hypervisor", "default_maxmemory", NUMBER("0", 0, 16u << 20),
+	  .offset = AT(hypervisor.default_maxmemory_mib),
+	  .doc = "Most memory a guest that grows may come to have, in MiB; 0: the host's." },
+	{ "hypervisor", "memory_slots", NUMBER("10", 0, 255), .offset = AT(hypervisor.memory_slots),
+	  .doc = "How often a guest that grows can be given more memory." },
 	{ "hypervisor", "overhead_vcpus", DECIMAL("0.2", 0, 256),
 	  .offset = AT(hypervisor.overhead_vcpus),
 	  .doc = "CPUs added to those that a pod asks for." },
@@ -174,7 +179,7 @@ const struct config_key config_keys[] = {
 	  .doc = "All of a pod's processes on the host in the pod's cgroup." },
 	{ "runtime", "static_sandbox_resource_mgmt", BOOL("true"),
 	  .offset = AT(runtime.static_sandbox_resource_mgmt),
-	  .doc = "Size a VM by its pod's limits; else by the defaults alone." },
+	  .doc = "Size a VM by its pod's limits at boot; else it grows with its containers." },
 	{ "runtime", "kubelet_root_dir", STRING("/var/lib/kubelet"), .check = CONFIG_PATH,
 	  .offset = AT(runtime.kubelet_root_dir), .host_only = true,
 	  .doc = "The kubelet's --root-dir, by which emptyDir volumes are known." },
@@ -209,7 +214,7 @@ static const struct {
 	{ "hypervisor",
 	  "image rootfs_type vm_rootfs_driver disable_image_nvdimm "
 	  "kernel_verity_params firmware firmware_volume pflashes "
-	  "memory_slots default_maxmemory memory_offset enable_virtio_mem enable_mem_prealloc "
+	  "memory_offset enable_virtio_mem enable_mem_prealloc "
 	  "enable_hugepages hugepage_type reclaim_guest_freed_memory enable_numa numa_mapping "
 	  "default_bridges pcie_root_port pcie_switch_port cold_plug_vfio hot_plug_vfio "
 	  "enable_iommu enable_iommu_platform virtio_fs_cache_size "

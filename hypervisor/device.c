@@ -102,12 +102,12 @@ static int check_disk(const struct hv *hv, const struct hv_disk *disk, struct er
 	return 0;
 }
 
-static void begin_call(struct hv *hv)
+void hv_begin_device_call(struct hv *hv)
 {
 	hv->device_calls++;
 }
 
-static void end_call(struct hv *hv)
+void hv_end_device_call(struct hv *hv)
 {
 	if (--hv->device_calls == 0)
 		cond_wake_all(&hv->device_idle);
@@ -170,10 +170,10 @@ int hv_plug_nic(struct hv *hv, const struct hv_nic *nic, const char *name, struc
 			       name);
 	if (hv_check_nics(nic, 1, e) < 0)
 		return err_wrap(e, "plug network interface '%s'", name);
-	begin_call(hv);
+	hv_begin_device_call(hv);
 	r = hv->ops->plug_nic(hv, nic, d, ret, e);
 	r = plugged(hv, r, r == 0 ? *ret : NULL, e);
-	end_call(hv);
+	hv_end_device_call(hv);
 	return r < 0 ? err_wrap(e, "plug network interface '%s'", name) : 0;
 }
 
@@ -184,10 +184,10 @@ int hv_plug_disk(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 	int r = check_disk(hv, disk, e);
 
 	if (r == 0) {
-		begin_call(hv);
+		hv_begin_device_call(hv);
 		r = hv->ops->plug_disk(hv, disk, d, ret, e);
 		r = plugged(hv, r, r == 0 ? *ret : NULL, e);
-		end_call(hv);
+		hv_end_device_call(hv);
 	}
 	return r < 0 ? err_wrap(e, "plug disk '%s'%s", name,
 				disk->n_extents > 1 ? " and others" : "")
@@ -206,12 +206,12 @@ int hv_grow_disk(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct de
 			       hv->ops->name);
 	if (dev->unplugging)
 		return err_set(e, ERR_STATE, "%s %s is being unplugged", dev->driver, dev->address);
-	begin_call(hv);
+	hv_begin_device_call(hv);
 	/* `dev` may be gone when this returns. */
 	r = hv->ops->grow_disk(hv, dev, bytes, d, e);
 	if (r < 0)
 		(void)err_wrap(e, "grow a disk to %llu bytes", (unsigned long long)bytes);
-	end_call(hv);
+	hv_end_device_call(hv);
 	return r;
 }
 
@@ -236,7 +236,7 @@ int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct er
 	if (!hv->dead && !hv->ops->unplug[dev->kind])
 		return err_set(e, ERR_UNSUPPORTED, "hot-unplug of %s devices is not supported",
 			       kind_name(dev->kind));
-	begin_call(hv);
+	hv_begin_device_call(hv);
 	dev->unplugging = true;
 	if (!hv->dead)
 		r = hv->ops->unplug[dev->kind](hv, dev, d, &why);
@@ -249,6 +249,6 @@ int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct er
 		*e = why;
 		(void)err_wrap(e, "unplug %s %s", dev->driver, dev->address);
 	}
-	end_call(hv);
+	hv_end_device_call(hv);
 	return r;
 }

@@ -22,7 +22,7 @@ struct hv_device {
 
 struct hv {
 	const struct hv_ops *ops;
-	struct hv_spec spec; /* with strings of its own */
+	struct hv_spec spec; /* with strings of its own; its size is what the machine has now */
 	struct transport_address agent;
 
 	struct hv_process *processes; /* VMM and helpers, newest first; owned by the undo stack */
@@ -63,6 +63,10 @@ int hv_disk_is_file(const struct hv_disk *disk, struct err *e) must_check;
  * to know; waits a moment for the news.
  */
 bool hv_died(struct hv *hv, const struct err *e) must_check;
+
+/* Around every call of a driver's that a running machine is changed by. */
+void hv_begin_device_call(struct hv *hv);
+void hv_end_device_call(struct hv *hv);
 
 /* Until no fiber is in a call about a device any more; the driver has seen to it that they return. */
 void hv_wait_device_calls(struct hv *hv);

@@ -42,12 +42,25 @@ static char *copy(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
+static void default_size(struct sizing *s, const struct config_hypervisor *c)
+{
+	if (s->vcpus == 0)
+		s->vcpus = c->default_vcpus;
+	if (s->memory_mib == 0)
+		s->memory_mib = c->default_memory_mib;
+	if (s->max_vcpus < s->vcpus)
+		s->max_vcpus = s->vcpus;
+	if (s->max_memory_mib < s->memory_mib)
+		s->max_memory_mib = s->memory_mib;
+}
+
 static struct hv *hv_new(const struct hv_ops *ops, const struct hv_spec *spec)
 {
 	struct hv *hv = xnew(struct hv);
 
 	hv->ops = ops;
 	hv->spec = *spec;
+	default_size(&hv->spec.size, &spec->config->hypervisor);
 	hv->spec.id = copy(spec->id);
 	hv->spec.run_dir = copy(spec->run_dir);
 	hv->spec.share_dir = copy(spec->share_dir);

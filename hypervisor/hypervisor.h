@@ -31,7 +31,7 @@ enum hv_cap {
 struct hv_spec {
 	const char *id;              /* of the sandbox; valid, see common/base/id.h */
 	const struct config *config; /* outlives the VM */
-	struct sizing size;          /* a zero: the configuration's default */
+	struct sizing size;          /* a zero: the configuration's default, and no growing */
 	const char *run_dir;         /* exists, ours alone; sockets and the like go there */
 	const char
 		*share_dir; /* exported through virtio-fs with tag HV_SHARE_TAG; NULL: no share */
@@ -59,7 +59,7 @@ struct hv_spec {
  * `u` before it returns, also when it fails further down; the caller runs or keeps the stack.
  *
  * plug and unplug are as hypervisor/device.h says, but the generic part has checked what it can and
- * frees the device. NULL: this one cannot.
+ * frees the device; the same goes for what hypervisor/size.h is about. NULL: this one cannot.
  */
 struct hv_ops {
 	const char *name; /* as in the configuration: [hypervisor.<name>] */
@@ -75,6 +75,8 @@ struct hv_ops {
 			struct hv_device **ret, struct err *e);
 	int (*grow_disk)(struct hv *hv, struct hv_device *dev, uint64_t bytes, struct deadline d,
 			 struct err *e); /* NULL: it cannot */
+	int (*add_vcpus)(struct hv *hv, uint32_t n, struct deadline d, struct err *e);
+	int (*add_memory)(struct hv *hv, uint64_t mib, struct deadline d, struct err *e);
 	int (*unplug[HV_DEVICE_KINDS])(struct hv *hv, struct hv_device *dev, struct deadline d,
 				       struct err *e);
 };

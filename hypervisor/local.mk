@@ -17,6 +17,7 @@ libhypervisor_a_SOURCES = \
 	hypervisor/qemu/args.c hypervisor/qemu/args.h \
 	hypervisor/qemu/device.c hypervisor/qemu/device.h \
 	hypervisor/qemu/disk.c hypervisor/qemu/disk.h \
+	hypervisor/qemu/grow.c hypervisor/qemu/grow.h \
 	hypervisor/qemu/nic.c hypervisor/qemu/nic.h \
 	hypervisor/qemu/driver.c hypervisor/qemu/qemu.h \
 	hypervisor/qemu/qmp.c hypervisor/qemu/qmp.h \
@@ -26,5 +27,6 @@ libhypervisor_a_SOURCES = \
 	hypervisor/qemu/vmdk.c hypervisor/qemu/vmdk.h \
 	hypervisor/qemu/vsock.c hypervisor/qemu/vsock.h \
 	hypervisor/record.c hypervisor/record.h \
+	hypervisor/size.c hypervisor/size.h \
 	hypervisor/virtiofsd.c hypervisor/virtiofsd.h
 libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)

@@ -48,8 +48,7 @@ static char *escape_commas(const char *value)
 	return ret;
 }
 
-/* The guest's memory is in a file that other processes map: virtiofsd, vhost-device-vsock, a switch. */
-static bool memory_shared(const struct qemu_choices *q)
+bool qemu_memory_shared(const struct qemu_choices *q)
 {
 	for (size_t i = 0; i < q->n_nics; i++)
 		if (q->nics[i].kind == HV_NIC_VHOST_USER)
@@ -73,6 +72,25 @@ static const char *separator(const char *more)
 #	define TCG_CPU "max"
 #endif
 
+static bool memory_grows(const struct sizing *s)
+{
+	return s->max_memory_mib > s->memory_mib && s->memory_slots > 0;
+}
+
+/* Room to grow is given to those who may: a guest has to describe it to itself. */
+static void add_size(char ***args, const struct sizing *s)
+{
+	if (s->max_vcpus > s->vcpus)
+		add(args, "-smp", "%" PRIu32 ",maxcpus=%" PRIu32, s->vcpus, s->max_vcpus);
+	else
+		add(args, "-smp", "%" PRIu32, s->vcpus);
+	if (memory_grows(s))
+		add(args, "-m", "%" PRIu64 "M,slots=%" PRIu32 ",maxmem=%" PRIu64 "M", s->memory_mib,
+		    s->memory_slots, s->max_memory_mib);
+	else
+		add(args, "-m", "%" PRIu64 "M", s->memory_mib);
+}
+
 static void add_machine(char ***args, const struct qemu_choices *q, const struct config *c)
 {
 	const struct config_hypervisor *h = &c->hypervisor;
@@ -81,16 +99,15 @@ static void add_machine(char ***args, const struct qemu_choices *q, const struct
 	add(args, "-name", "sandbox-%s,debug-threads=on", q->sandbox_id);
 	add(args, "-machine", "%s,accel=%s%s%s%s%s", h->machine_type, accel,
 	    strstr(h->machine_type, "q35") ? ",usb=off,sata=off,smbus=off,vmport=off,hpet=off" : "",
-	    memory_shared(q) ? ",memory-backend=memory" : "", separator(h->machine_accelerators),
-	    h->machine_accelerators);
+	    qemu_memory_shared(q) ? ",memory-backend=memory" : "",
+	    separator(h->machine_accelerators), h->machine_accelerators);
 	add(args, "-cpu", "%s%s%s", q->accel == CONFIG_ACCEL_KVM ? "host" : TCG_CPU,
 	    separator(h->cpu_features), h->cpu_features);
-	add(args, "-smp", "%" PRIu32, q->vcpus);
-	add(args, "-m", "%" PRIu64 "M", q->memory_mib);
-	if (memory_shared(q))
+	add_size(args, &q->size);
+	if (qemu_memory_shared(q))
 		add(args, "-object",
 		    "memory-backend-memfd,id=memory,size=%" PRIu64 "M,share=on,seal=on",
-		    q->memory_mib);
+		    q->size.memory_mib);
 }
 
 static void add_hygiene(char ***args, const struct config *c)
@@ -315,6 +332,12 @@ static const char kernel_base[] =
 	"lsm=landlock,lockdown,yama,loadpin,safesetid,integrity,bpf "
 	"initcall_blacklist=trace_eval_init";
 
+/*
+ * A guest that may come to have memory above 4 GiB sets 64 MiB aside to copy what devices cannot reach
+ * there, which takes a fifth of its boot. Virtio devices reach everything.
+ */
+static const char kernel_growing[] = " swiotlb=noforce";
+
 /* Where the agent listens, as transport_parse() reads it in the guest. */
 static void add_server_address(struct buf *line, const struct qemu_choices *q)
 {
@@ -328,7 +351,9 @@ char *qemu_kernel_command_line(const struct qemu_choices *q, const struct config
 {
 	struct buf line = BUF_INIT;
 
-	buf_addf(&line, "%s nr_cpus=%" PRIu32, kernel_base, q->vcpus);
+	buf_addf(&line, "%s nr_cpus=%" PRIu32, kernel_base, q->size.max_vcpus);
+	if (memory_grows(&q->size))
+		buf_addf(&line, "%s", kernel_growing);
 	if (q->tsc_khz > 0)
 		buf_addf(&line, " tsc_early_khz=%" PRIu32, q->tsc_khz);
 	/* The agent's log goes to the console as well: what was said last is in one place. */

@@ -7,6 +7,7 @@
 
 #include "common/base/cleanup.h"
 #include "config/config.h"
+#include "config/sizing.h"
 #include "hypervisor/device.h"
 
 /*
@@ -30,11 +31,10 @@ struct qemu_choices {
 	const char *firmware;            /* path; "": QEMU's own */
 	enum config_accel accel;         /* not AUTO */
 	enum config_transport transport; /* not AUTO */
-	uint32_t vcpus;
-	uint64_t memory_mib;
-	uint32_t guest_cid; /* vsock */
-	uint32_t tsc_khz;   /* of an emulated processor; 0: the guest measures it */
-	bool share;         /* virtio-fs */
+	struct sizing size;              /* no zero in it but for slots */
+	uint32_t guest_cid;              /* vsock */
+	uint32_t tsc_khz;                /* of an emulated processor; 0: the guest measures it */
+	bool share;                      /* virtio-fs */
 	bool debug_console;
 	const struct hv_nic *nics; /* the descriptors in them do not matter */
 	size_t n_nics;
@@ -49,6 +49,9 @@ struct qemu_choices {
 
 /* Devices are on a channel subsystem, not PCI: s390x. */
 bool qemu_has_channels(const struct config *c);
+
+/* The guest's memory is in files that other processes map: virtiofsd, vhost-device-vsock, a switch. */
+bool qemu_memory_shared(const struct qemu_choices *q);
 
 /* NULL-terminated, for strv_free(). */
 char **qemu_args(const struct qemu_choices *q, const struct config *c) must_check;

@@ -182,14 +182,13 @@ int qemu_unplug(struct hv *hv, struct hv_device *plain, struct deadline d, struc
 
 /* ---- Putting in ---- */
 
-static void withdraw(void *arg)
+void qemu_device_withdraw(void *arg)
 {
 	struct qemu_device *dev = arg;
 	struct err why = ERR_INIT;
 
 	if (take_out(dev, deadline_in_ms(GIVE_BACK_MS), &why) < 0 && why.code != ERR_UNAVAILABLE)
-		log_warn("%s may have been plugged in, its slot stays taken: %s", dev->id,
-			 why.text);
+		log_warn("%s may be plugged in, its slot stays taken: %s", dev->id, why.text);
 }
 
 int qemu_device_add(struct qemu_device *dev, const char *arguments, struct undo *u,
@@ -203,7 +202,7 @@ int qemu_device_add(struct qemu_device *dev, const char *arguments, struct undo 
 	}
 	if (qemu_may_be_done(e)) {
 		dev->there = true;
-		undo_push(u, "device", withdraw, dev);
+		undo_push(u, "device", qemu_device_withdraw, dev);
 	}
 	return -1;
 }

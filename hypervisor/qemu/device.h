@@ -38,6 +38,9 @@ int qemu_device_take_slot(struct qemu_device *dev, struct slots *slots, unsigned
 int qemu_device_add(struct qemu_device *dev, const char *arguments, struct undo *u,
 		    struct deadline d, struct err *e) must_check;
 
+/* For an undo stack, of a device that is there: ask the guest to let go of it, briefly. */
+void qemu_device_withdraw(void *dev);
+
 /*
  * Of a command that failed: it may have taken effect, because no answer is not a no. Then it is taken
  * back as if it had succeeded.

@@ -23,6 +23,7 @@
 #include "hypervisor/qemu/args.h"
 #include "hypervisor/qemu/device.h"
 #include "hypervisor/qemu/disk.h"
+#include "hypervisor/qemu/grow.h"
 #include "hypervisor/qemu/nic.h"
 #include "hypervisor/qemu/tsc.h"
 #include "hypervisor/qemu/vsock.h"
@@ -142,6 +143,7 @@ static int start_qmp(struct qemu *q, struct undo *u, struct err *e)
 	undo_push(u, "qmp connection", stop_qmp, q);
 	qmp_watch(q->qmp, "SHUTDOWN", on_shutdown, q->hv);
 	qemu_watch_devices(q);
+	qemu_watch_arrivals(q);
 	return 0;
 }
 
@@ -197,9 +199,7 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 	log_at(why_transport.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "transport %s: %s",
 	       host_transport_name(ch->transport), why_transport.text);
 
-	ch->vcpus = hv->spec.size.vcpus ? hv->spec.size.vcpus : c->default_vcpus;
-	ch->memory_mib =
-		hv->spec.size.memory_mib ? hv->spec.size.memory_mib : c->default_memory_mib;
+	ch->size = hv->spec.size;
 	ch->share = hv->spec.share_dir && strcmp(c->shared_fs, "virtio-fs") == 0;
 	ch->debug_console = hv->spec.config->agent.debug_console_enabled;
 	if (hv_user_nic(hv))
@@ -443,6 +443,7 @@ static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct 
 	q->hv = hv;
 	slots_init(&q->slots, qemu_has_channels(c) ? SLOT_CHANNEL : SLOT_PORT);
 	slots_init(&q->units, SLOT_UNIT);
+	q->memory_shared = qemu_memory_shared(&ch);
 	hv->driver = q;
 	undo_push(u, "qemu driver", qemu_free, q);
 	r = prepare(q, &ch, facts.vsock_daemon, u, d, e);
@@ -475,5 +476,7 @@ const struct hv_ops hv_qemu_ops = {
 	.plug_disk = qemu_plug_disk,
 	.plug_nic = qemu_plug_nic,
 	.grow_disk = qemu_grow_disk,
+	.add_vcpus = qemu_add_vcpus,
+	.add_memory = qemu_add_memory,
 	.unplug = { [HV_DEVICE_DISK] = qemu_unplug, [HV_DEVICE_NIC] = qemu_unplug },
 };

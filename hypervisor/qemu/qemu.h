@@ -13,6 +13,7 @@
 #define QEMU_FDS_MAX HV_PROCESS_FDS_MAX
 
 struct leaving;
+struct arriving;
 
 struct qemu {
 	struct hv *hv;
@@ -31,6 +32,10 @@ struct qemu {
 	struct cond controller_changed;
 	uint64_t last_id; /* given to a device, block node or set of descriptors */
 	struct leaving *leaving;
+
+	/* Processors and memory that come; see grow.c. */
+	bool memory_shared;
+	struct arriving *arriving;
 };
 
 #endif

@@ -45,6 +45,12 @@ bool agent_has_feature(const struct agent *a, const char *name);
 #define AGENT_FEATURE_BLOB_PARTITIONS "husk.blob-partitions"
 #define AGENT_FEATURE_FORWARD         "husk.forward" /* the calls below that begin agent_forward_ */
 
+/* Bytes by which the guest's kernel takes memory, from the same answer; 0: it does not say. */
+uint64_t agent_memory_block(const struct agent *a);
+/* Take what was plugged in into use, so that there are `vcpus` of them altogether. */
+int agent_online_cpu_mem(struct agent *a, uint32_t vcpus, bool memory, struct deadline d,
+			 struct err *e) must_check;
+
 int agent_create_sandbox(struct agent *a, const Grpc__CreateSandboxRequest *req, struct deadline d,
 			 struct err *e) must_check;
 int agent_destroy_sandbox(struct agent *a, struct deadline d, struct err *e) must_check;

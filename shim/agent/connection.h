@@ -8,6 +8,7 @@
 struct agent {
 	struct rpc_client *client; /* NULL once the VM is gone */
 	char **features;           /* of GetGuestDetails; NULL: not asked or none */
+	uint64_t memory_block;     /* of GetGuestDetails; 0: not asked, or nothing sensible */
 	unsigned n_calls;          /* fibers inside a call: agent_free() waits for them */
 	struct cond left;          /* n_calls is 0 */
 };

@@ -11,6 +11,17 @@
 #define FEATURES_MAX     64 /* names kept of what the guest says it can do */
 #define FEATURE_NAME_MAX 64 /* bytes of one */
 
+/* What Linux has: SECTION_SIZE_BITS and memory_block_size_bytes() of its architectures. */
+#define MEMORY_BLOCK_MIN (UINT64_C(1) << 20)
+#define MEMORY_BLOCK_MAX (UINT64_C(1) << 36)
+
+static uint64_t check_block(uint64_t bytes)
+{
+	bool power = bytes != 0 && (bytes & (bytes - 1)) == 0;
+
+	return power && bytes >= MEMORY_BLOCK_MIN && bytes <= MEMORY_BLOCK_MAX ? bytes : 0;
+}
+
 int agent_get_guest_details(struct agent *a, struct deadline d, struct err *e)
 {
 	Grpc__GuestDetailsRequest req;
@@ -18,15 +29,22 @@ int agent_get_guest_details(struct agent *a, struct deadline d, struct err *e)
 	const Grpc__AgentDetails *details;
 
 	grpc__guest_details_request__init(&req);
+	req.mem_block_size = true;
 	if (agent_call(a, "GetGuestDetails", &req, &resp, d, e) < 0)
 		return -1;
 	strv_free(take_ptr(a->features));
+	a->memory_block = check_block(resp->mem_block_size_bytes);
 	details = resp->agent_details;
 	for (size_t i = 0; details && i < details->n_extra_features && i < FEATURES_MAX; i++)
 		if (strlen(details->extra_features[i]) <= FEATURE_NAME_MAX)
 			strv_add(&a->features, details->extra_features[i]);
 	grpc__guest_details_response__free_unpacked(resp, NULL);
 	return 0;
+}
+
+uint64_t agent_memory_block(const struct agent *a)
+{
+	return a->memory_block;
 }
 
 bool agent_has_feature(const struct agent *a, const char *name)
@@ -76,6 +94,17 @@ int agent_resize_volume(struct agent *a, const char *path, uint64_t bytes, struc
 	req.volume_guest_path = message_text(path);
 	req.size = bytes;
 	return agent_call(a, "ResizeVolume", &req, NULL, d, e);
+}
+
+int agent_online_cpu_mem(struct agent *a, uint32_t vcpus, bool memory, struct deadline d,
+			 struct err *e)
+{
+	Grpc__OnlineCPUMemRequest req;
+
+	grpc__online_cpumem_request__init(&req);
+	req.nb_cpus = vcpus;
+	req.cpu_only = !memory;
+	return agent_call(a, "OnlineCPUMem", &req, NULL, d, e);
 }
 
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e)

@@ -67,6 +67,12 @@ static int prepare_cgroup(struct sandbox *s, const struct oci_spec *spec, char *
 	return 0;
 }
 
+/* What is added comes in blocks: a maximum that a guest is to reach must not cut the last one off. */
+static uint64_t round_room(uint64_t mib)
+{
+	return (mib + RESOURCES_BLOCK_MIB - 1) / RESOURCES_BLOCK_MIB * RESOURCES_BLOCK_MIB;
+}
+
 static int choose_size(const struct sandbox *s, const struct oci_spec *spec, struct sizing *ret,
 		       struct err *e)
 {
@@ -74,10 +80,14 @@ static int choose_size(const struct sandbox *s, const struct oci_spec *spec, str
 
 	if (sandbox_sizing_request(spec, &asked, e) < 0 || sizing_of(s->config, &asked, ret, e) < 0)
 		return -1;
+	ret->max_memory_mib = ret->memory_mib + round_room(ret->max_memory_mib - ret->memory_mib);
 	log_info("sandbox size: %" PRIu32 " CPUs, %" PRIu64 " MiB (asked for: quota %" PRId64
 		 " of %" PRIu64 " us, shares %" PRIu64 ", memory %" PRId64 " bytes)",
 		 ret->vcpus, ret->memory_mib, asked.cpu_quota, asked.cpu_period, asked.cpu_shares,
 		 asked.memory);
+	if (!s->config->runtime.static_sandbox_resource_mgmt)
+		log_info("the sandbox can grow to %" PRIu32 " CPUs and %" PRIu64 " MiB",
+			 ret->max_vcpus, ret->max_memory_mib);
 	return 0;
 }
 

@@ -89,7 +89,8 @@ static int create(struct sandbox *s, const struct container_params *p, struct de
 	int64_t began = clock_now_ms(), mounted;
 	int result = -1;
 
-	if (container_files_rootfs(s, p, d, u, &f, e) == 0 &&
+	if (resources_claim(s, p->id, p->spec->linux.resources, d, u, e) == 0 &&
+	    container_files_rootfs(s, p, d, u, &f, e) == 0 &&
 	    run_hooks(s, p, f.host_root, d, u, ret_hooks, e) == 0 &&
 	    container_files_volumes(s, p, d, u, &f, e) == 0) {
 		mounted = clock_now_ms();

@@ -285,6 +285,76 @@ static char *read_list(const struct directory *d)
 	return text;
 }
 
+/* ---- CPUs and memory nodes ---- */
+
+/* v2: a controller has files in a cgroup if every one above hands it down. */
+static void hand_down_cpuset(const char *path)
+{
+	auto_free char *parent = xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+	auto_free char *controllers = path_join(parent, "cgroup.controllers");
+	auto_free char *control = path_join(parent, "cgroup.subtree_control");
+	struct err e = ERR_INIT;
+
+	if (*parent == '\0' || access(controllers, F_OK) < 0)
+		return;
+	hand_down_cpuset(parent);
+	if (file_write(AT_FDCWD, control, "+cpuset", 7, &e) < 0)
+		log_debug("%s", e.text);
+}
+
+static int set_cpuset_file(int dir, bool v1, const char *file, const char *text, struct err *e)
+{
+	auto_free char *up = xasprintf("../%s", file);
+	auto_free char *parent = NULL;
+
+	if (!text && v1) {
+		if (file_read_line(dir, up, &parent, e) < 0)
+			return -1;
+		text = parent;
+	}
+	if (!text) /* v2: empty is inherited, but nothing at all is not written */
+		text = "\n";
+	return file_write(dir, file, text, strlen(text), e);
+}
+
+/* 1: it is done; 0: this hierarchy has no such controller. */
+static int set_cpuset(const char *path, const char *cpus, const char *mems, struct err *e)
+{
+	auto_close int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool v1;
+
+	if (dir < 0)
+		return err_sys(e, errno, "open '%s'", path);
+	v1 = faccessat(dir, "cgroup.clone_children", F_OK, 0) == 0;
+	if (!v1 && faccessat(dir, "cpuset.cpus", F_OK, 0) < 0)
+		hand_down_cpuset(path);
+	if (faccessat(dir, "cpuset.cpus", F_OK, 0) < 0)
+		return 0;
+	if (set_cpuset_file(dir, v1, "cpuset.cpus", cpus, e) < 0 ||
+	    set_cpuset_file(dir, v1, "cpuset.mems", mems, e) < 0)
+		return err_wrap(e, "cgroup '%s'", path);
+	return 1;
+}
+
+int host_cgroup_set_cpuset(const struct directory *d, const char *cpus, const char *mems,
+			   struct err *e)
+{
+	auto_free char *text = read_list(d);
+	char *rest = text, *line;
+	bool done = false;
+
+	while ((line = strsep(&rest, "\n"))) {
+		int r = *line == '/' ? set_cpuset(line, cpus, mems, e) : 0;
+
+		if (r < 0)
+			return -1;
+		done = done || r > 0;
+	}
+	if (text && !done)
+		log_info("the host has no cpuset controller: the VM is not bound to CPUs");
+	return 0;
+}
+
 /* "oom_kill N" stands in a file of version 2, and in another of version 1. */
 static uint64_t oom_kills_in(const char *cgroup)
 {

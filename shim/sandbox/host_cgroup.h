@@ -8,8 +8,9 @@
 
 /*
  * The cgroup of a sandbox on the host, so that the VMM is charged to the pod: the spec's cgroupsPath
- * in every mounted hierarchy (v2, v1, or v1 with a v2 one beside them). No limits are set: those of
- * a container are applied in the guest, those of a pod are its parent's.
+ * in every mounted hierarchy (v2, v1, or v1 with a v2 one beside them). It is bound to CPUs and memory
+ * nodes; other limits are not set: those of a container are applied in the guest, those of a pod are its
+ * parent's.
  */
 
 /*
@@ -25,6 +26,13 @@ char *host_cgroup_path(const char *cgroups_path, struct err *e) must_check;
  */
 int host_cgroup_create(const char *cgroups_path, struct directory *d, struct undo *u,
 		       char **ret_list, struct err *e) must_check;
+
+/*
+ * Bind it to CPUs and memory nodes of the host ("0-3,7"); NULL: those of its parent. Nothing to do for
+ * a sandbox without a cgroup; a host without the controller is said at Info.
+ */
+int host_cgroup_set_cpuset(const struct directory *d, const char *cpus, const char *mems,
+			   struct err *e) must_check;
 
 /* How many processes in there the host's OOM killer has ended. */
 uint64_t host_cgroup_oom_kills(const struct directory *d);

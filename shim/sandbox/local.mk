@@ -9,6 +9,7 @@ libshimsandbox_a_SOURCES = \
 	shim/sandbox/hooks.c shim/sandbox/hooks.h \
 	shim/sandbox/host_cgroup.c shim/sandbox/host_cgroup.h \
 	shim/sandbox/network.c \
+	shim/sandbox/resources.c shim/sandbox/resources.h \
 	shim/sandbox/sandbox.h \
 	shim/sandbox/size.c shim/sandbox/size.h \
 	shim/sandbox/spec_guest.c shim/sandbox/spec_guest.h \

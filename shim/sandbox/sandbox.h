@@ -87,6 +87,13 @@ struct sandbox_container;
 int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
 			     struct sandbox_container **ret, struct err *e) must_check;
 
+/*
+ * New limits for a container: the VM grows if it must (resources.h), then they are set in the guest.
+ * What `limits` does not name stays. On failure the container keeps what it had.
+ */
+int sandbox_update_container(struct sandbox *s, const char *id, const struct oci_resources *limits,
+			     struct deadline d, struct err *e) must_check;
+
 /* Its init runs: the host's poststart hooks. */
 void sandbox_container_started(struct sandbox_container *c, struct deadline d);
 

@@ -39,13 +39,14 @@ static int of_pod(const struct oci_spec *spec, struct sizing_request *ret, struc
 	return 0;
 }
 
-static void of_container(const struct oci_resources *r, struct sizing_request *ret)
+void sandbox_container_limits(const struct oci_resources *r, struct sizing_request *ret)
 {
-	if (r && r->cpu) {
-		ret->cpu_quota = r->cpu->has_quota ? r->cpu->quota : 0;
-		ret->cpu_period = r->cpu->has_period ? r->cpu->period : 0;
-		ret->cpu_shares = r->cpu->has_shares ? r->cpu->shares : 0;
-	}
+	if (r && r->cpu && r->cpu->has_quota)
+		ret->cpu_quota = r->cpu->quota;
+	if (r && r->cpu && r->cpu->has_period)
+		ret->cpu_period = r->cpu->period;
+	if (r && r->cpu && r->cpu->has_shares)
+		ret->cpu_shares = r->cpu->shares;
 	if (r && r->memory && r->memory->has_limit)
 		ret->memory = r->memory->limit;
 }
@@ -55,6 +56,6 @@ int sandbox_sizing_request(const struct oci_spec *spec, struct sizing_request *r
 	*ret = (struct sizing_request){ .cpu_quota = 0 };
 	if (pod_role(spec) == POD_SANDBOX)
 		return of_pod(spec, ret, e);
-	of_container(spec->linux.resources, ret);
+	sandbox_container_limits(spec->linux.resources, ret);
 	return 0;
 }

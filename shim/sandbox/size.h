@@ -15,4 +15,7 @@
 int sandbox_sizing_request(const struct oci_spec *spec, struct sizing_request *ret, struct err *e)
 	must_check;
 
+/* A container's own limits, where there are some; what is not there is left alone in *ret. */
+void sandbox_container_limits(const struct oci_resources *r, struct sizing_request *ret);
+
 #endif

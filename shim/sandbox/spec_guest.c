@@ -125,7 +125,7 @@ static void rewrite_namespaces(Grpc__Linux *l, bool *ret_sandbox_pidns)
 }
 
 /* Limits on devices, networks and CPUs by their number on the host mean nothing in the guest. */
-static void rewrite_resources(Grpc__LinuxResources *r)
+void spec_guest_resources(Grpc__LinuxResources *r)
 {
 	if (!r)
 		return;
@@ -287,7 +287,7 @@ static void rewrite_linux(Grpc__Linux *l, const struct spec_guest_params *p,
 	if (!l)
 		return;
 	rewrite_namespaces(l, ret_sandbox_pidns);
-	rewrite_resources(l->resources);
+	spec_guest_resources(l->resources);
 	rewrite_devices(l, p);
 	text_clear(&l->mountlabel);
 	if (p->drop_seccomp && l->seccomp) {

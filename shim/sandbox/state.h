@@ -6,6 +6,7 @@
 #include "hypervisor/hypervisor.h"
 #include "shim/net/network.h"
 #include "shim/sandbox/directory.h"
+#include "shim/sandbox/resources.h"
 #include "shim/sandbox/sandbox.h"
 #include "shim/storage/disks.h"
 #include "shim/storage/share.h"
@@ -37,6 +38,7 @@ struct sandbox {
 	struct hv *hv;
 	struct disks disks; /* plugged into it */
 	struct agent *agent;
+	struct resources resources;
 	pid_t vmm_pid; /* reported also after its death */
 
 	struct fiber_group watch;

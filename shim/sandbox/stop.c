@@ -59,6 +59,8 @@ void sandbox_free(struct sandbox *s)
 			continue;
 	agent_free(s->agent);
 	strv_free(s->sysctls);
+	free(s->resources.cpus);
+	free(s->resources.mems);
 	free(s->ns);
 	free(s->id);
 	free(s);

@@ -332,11 +332,11 @@ int agent_resize_tty(struct agent *a, const char *id, const char *exec_id, uint3
 	return answer(d, e);
 }
 
-int agent_update_container(struct agent *a, const char *id, Grpc__LinuxResources *resources,
-			   struct deadline d, struct err *e)
+int sandbox_update_container(struct sandbox *s, const char *id, const struct oci_resources *limits,
+			     struct deadline d, struct err *e)
 {
-	(void)a;
-	(void)resources;
+	(void)s;
+	(void)limits;
 	note("update", id, "");
 	return answer(d, e);
 }

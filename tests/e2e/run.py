@@ -26,9 +26,11 @@ import containerd as c  # noqa: E402
 import cri  # noqa: E402
 import environment  # noqa: E402
 import erofs  # noqa: E402
+import growth  # noqa: E402
 import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import network  # noqa: E402
+import pod_growth  # noqa: E402
 import pods  # noqa: E402
 import sizes  # noqa: E402
 import streams  # noqa: E402
@@ -60,7 +62,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, console, network, sizes):
+            for module in (commands, lifecycle, streams, environment, hooks, console, network, sizes, growth):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))
@@ -87,7 +89,7 @@ def run_pods(report, entry, options):
 
 
 def run_handler(report, ct, handler, label):
-    for module in (pods, volumes):
+    for module in (pods, volumes, pod_growth):
         run_in_pod(report, module, ct, handler, label)
 
 

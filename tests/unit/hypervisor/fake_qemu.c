@@ -12,6 +12,7 @@
 #include "common/json/json.h"
 #include "hypervisor/qemu/args.h"
 #include "hypervisor/qemu/device.h"
+#include "hypervisor/qemu/grow.h"
 
 #define TEXT(s)  ((char *)(uintptr_t)(s))
 #define WRITE_MS 2000
@@ -66,11 +67,57 @@ static const char *text(const struct json *v, const char *name)
 	return s ? s : "";
 }
 
+#define CPUS 4 /* places; the first one has a processor since the start */
+
+static bool is_vcpu(const char *id)
+{
+	return strncmp(id, "cpu", 3) == 0;
+}
+
+/* As QEMU does: the last place first. */
+static char *list_places(const struct fake_qemu *f)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "[");
+	for (unsigned i = CPUS; i-- > 0;) {
+		bool there = i == 0;
+
+		for (size_t k = 0; k < f->devices.n; k++)
+			there = there || strcmp(f->devices.row[k].bus,
+						(char[]){ 'c', (char)('0' + i), '\0' }) == 0;
+		buf_addf(
+			&b,
+			"{\"props\":{\"core-id\":%u,\"thread-id\":0,\"node-id\":0,\"socket-id\":0},"
+			"\"vcpus-count\":1%s,\"type\":\"max-x86_64-cpu\"}%s",
+			i, there ? ",\"qom-path\":\"/machine\"" : "", i > 0 ? "," : "]");
+	}
+	return b.data;
+}
+
+static const char *add_vcpu(struct fake_qemu *f, const struct json *v)
+{
+	uint64_t core = 0;
+	char place[8];
+
+	if (!json_u64(json_get(v, "core-id"), &core) || core >= CPUS || json_get(v, "node-id"))
+		return "no such place";
+	(void)snprintf(place, sizeof(place), "c%u", (unsigned)core);
+	return add(&f->devices, text(v, "id"), "", place);
+}
+
 static const char *add_device(struct fake_qemu *f, const struct json *v)
 {
 	const char *node = *text(v, "netdev") ? text(v, "netdev") : text(v, "drive");
 	char bus[FAKE_NAME_MAX];
 	uint64_t lun = 0;
+
+	if (is_vcpu(text(v, "id")))
+		return add_vcpu(f, v);
+	if (*text(v, "memdev"))
+		return find(&f->nodes, text(v, "memdev")) < 0
+			       ? "no such backend"
+			       : add(&f->devices, text(v, "id"), text(v, "memdev"), "");
 
 	(void)json_u64(json_get(v, "lun"), &lun);
 	(void)snprintf(bus, sizeof(bus), "%.8s%.12s:%u", text(v, "bus"), text(v, "devno"),
@@ -136,6 +183,20 @@ static void name_of(const struct json *v, char name[static FAKE_NAME_MAX])
 			       text(v, "fdname"));
 }
 
+/* Processors and memory are the guest's when its kernel says so. */
+static void announce(struct fake_qemu *f, const char *id)
+{
+	auto_free char *info = json_object("s:device", id, "u:source", 1ull, "u:status",
+					   (unsigned long long)f->ost, "s:slot", "0", NULL);
+	auto_free char *data = json_object("o:info", info, NULL);
+	auto_free char *event = json_object("s:event", "ACPI_DEVICE_OST", "o:data", data, NULL);
+
+	if (f->ignores || (!is_vcpu(id) && strncmp(id, "dimm", 4) != 0))
+		return;
+	say(f, event);
+	say(f, "\n");
+}
+
 /* NULL, or why not. */
 static const char *obey(struct fake_qemu *f, const char *command, const struct json *v,
 			const char *name)
@@ -146,11 +207,14 @@ static const char *obey(struct fake_qemu *f, const char *command, const struct j
 		return drop(&f->sets, name);
 	if (strcmp(command, "netdev_add") == 0)
 		return add_backend(f, v, name);
-	if (strcmp(command, "blockdev-add") == 0)
+	if (strcmp(command, "blockdev-add") == 0 || strcmp(command, "object-add") == 0)
 		return add(&f->nodes, name, "", "");
 	if (strcmp(command, "block_resize") == 0)
 		return find(&f->nodes, name) < 0 ? "no such node" : NULL;
-	if (strcmp(command, "blockdev-del") == 0 || strcmp(command, "netdev_del") == 0)
+	if (strcmp(command, "query-hotpluggable-cpus") == 0)
+		return NULL;
+	if (strcmp(command, "blockdev-del") == 0 || strcmp(command, "netdev_del") == 0 ||
+	    strcmp(command, "object-del") == 0)
 		return delete_node(f, name);
 	if (strcmp(command, "device_add") == 0)
 		return add_device(f, v);
@@ -165,6 +229,7 @@ static void answer(struct fake_qemu *f, const struct json *v)
 	const struct json *arguments = json_get(v, "arguments");
 	char name[FAKE_NAME_MAX], why[64] = "";
 	bool deletes = strcmp(command, "device_del") == 0;
+	bool lists = strcmp(command, "query-hotpluggable-cpus") == 0;
 	uint64_t id = 0;
 
 	(void)json_u64(json_get(v, "id"), &id);
@@ -175,14 +240,17 @@ static void answer(struct fake_qemu *f, const struct json *v)
 	else
 		(void)snprintf(why, sizeof(why), "%s", obey(f, command, arguments, name) ?: "");
 	buf_addf(&f->log, "%s%s %s; ", *why ? "!" : "", command, name);
+	if (!*why && strcmp(command, "device_add") == 0)
+		announce(f, name);
 	if (!f->silent || strcmp(f->silent, command) != 0) {
+		auto_free char *list = lists ? list_places(f) : xstrdup("{}");
 		auto_free char *line =
 			*why ? xasprintf(
 				       "{\"error\":{\"class\":\"%s\",\"desc\":\"%s\"},\"id\":%u}\n",
 				       strcmp(why, "no such device") == 0 ? "DeviceNotFound"
 									  : "GenericError",
 				       why, (unsigned)id)
-			     : xasprintf("{\"return\":{},\"id\":%u}\n", (unsigned)id);
+			     : xasprintf("{\"return\":%s,\"id\":%u}\n", list, (unsigned)id);
 
 		say(f, line);
 	}
@@ -226,6 +294,11 @@ void fake_qemu_start(struct fake_qemu *f, const char *machine_type, const char *
 	f->config.hypervisor.num_queues = 1;
 	f->hv.ops = &hv_qemu_ops;
 	f->hv.spec.config = &f->config;
+	f->hv.spec.size = (struct sizing){ .vcpus = 1,
+					   .max_vcpus = CPUS,
+					   .memory_mib = 256,
+					   .max_memory_mib = 1024,
+					   .memory_slots = 2 };
 	f->hv.driver = &f->qemu;
 	f->qemu.hv = &f->hv;
 	slots_init(&f->qemu.slots, qemu_has_channels(&f->config) ? SLOT_CHANNEL : SLOT_PORT);
@@ -236,6 +309,7 @@ void fake_qemu_start(struct fake_qemu *f, const char *machine_type, const char *
 	f->qemu.qmp = qmp_new_consume(fds[1], &e);
 	assert_non_null(f->qemu.qmp);
 	qemu_watch_devices(&f->qemu);
+	qemu_watch_arrivals(&f->qemu);
 	fiber_group_start(&f->peer, "fake QEMU", serve, f);
 }
 

@@ -32,10 +32,12 @@ struct fake_qemu {
 
 	enum guest guest;
 	int refuse_from,
-		refuse_to;      /* the 1st, 2nd, … command after fake_qemu_log_clear(); 0: none */
-	const char *silent;     /* this command takes effect, but its answer never comes */
-	struct fake_names sets; /* of descriptors, and descriptors with names */
-	struct fake_names nodes, devices; /* block nodes and network backends; devices */
+		refuse_to;  /* the 1st, 2nd, … command after fake_qemu_log_clear(); 0: none */
+	const char *silent; /* this command takes effect, but its answer never comes */
+	uint64_t ost;       /* what the guest's kernel says of a device that comes; 0: it took it */
+	bool ignores;       /* it says nothing */
+	struct fake_names sets;           /* of descriptors, and descriptors with names */
+	struct fake_names nodes, devices; /* block nodes, network and memory backends; devices */
 
 	struct buf log; /* "add-fd 1; blockdev-add node1; " */
 	int asked;

@@ -9,6 +9,7 @@ HYPERVISOR_TESTS = \
 	tests/unit/hypervisor/test_confine \
 	tests/unit/hypervisor/test_console \
 	tests/unit/hypervisor/test_disk_parts \
+	tests/unit/hypervisor/test_grow \
 	tests/unit/hypervisor/test_hotplug \
 	tests/unit/hypervisor/test_qmp \
 	tests/unit/hypervisor/test_record \
@@ -32,6 +33,9 @@ tests_unit_hypervisor_test_disk_parts_LDADD = $(hypervisor_test_libs)
 hotplug_case_sources = \
 	tests/unit/hypervisor/fake_qemu.c tests/unit/hypervisor/fake_qemu.h \
 	tests/unit/hypervisor/hotplug_case.c tests/unit/hypervisor/hotplug_case.h
+tests_unit_hypervisor_test_grow_SOURCES = tests/unit/hypervisor/test_grow.c \
+	$(hotplug_case_sources)
+tests_unit_hypervisor_test_grow_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_hotplug_SOURCES = tests/unit/hypervisor/test_hotplug.c \
 	$(hotplug_case_sources)
 tests_unit_hypervisor_test_hotplug_LDADD = $(hypervisor_test_libs)
@@ -51,6 +55,7 @@ tests_unit_hypervisor_test_start_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_hypervisor_test_virtiofsd_SOURCES = tests/unit/hypervisor/test_virtiofsd.c
 tests_unit_hypervisor_test_virtiofsd_LDADD = $(hypervisor_test_libs)
 EXTRA_DIST += \
+	tests/unit/hypervisor/golden/growing.args \
 	tests/unit/hypervisor/golden/hybrid-vsock-debug.args \
 	tests/unit/hypervisor/golden/nics.args \
 	tests/unit/hypervisor/golden/serial-debug-share.args \

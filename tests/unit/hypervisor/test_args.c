@@ -41,8 +41,7 @@ static struct qemu_choices base_choices(void)
 		.firmware = "",
 		.accel = CONFIG_ACCEL_TCG,
 		.transport = CONFIG_TRANSPORT_SERIAL,
-		.vcpus = 1,
-		.memory_mib = 256,
+		.size = { .vcpus = 1, .max_vcpus = 1, .memory_mib = 256, .max_memory_mib = 256 },
 	};
 }
 
@@ -138,6 +137,18 @@ static void test_passt_args(void **state)
 					  "--tcp-ports 0.0.0.0/8081:81 --udp-ports none"));
 }
 
+static void test_growing(void **state)
+{
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+
+	(void)state;
+	q.size.max_vcpus = 8;
+	q.size.max_memory_mib = 4096;
+	q.size.memory_slots = 10;
+	compare("growing", &q, &c);
+}
+
 static void test_vsock_kvm_share(void **state)
 {
 	struct config c = base_config();
@@ -150,8 +161,8 @@ static void test_vsock_kvm_share(void **state)
 	q.accel = CONFIG_ACCEL_KVM;
 	q.transport = CONFIG_TRANSPORT_VSOCK;
 	q.guest_cid = 4000000000u;
-	q.vcpus = 4;
-	q.memory_mib = 2048;
+	q.size.vcpus = q.size.max_vcpus = 4;
+	q.size.memory_mib = q.size.max_memory_mib = 2048;
 	q.share = true;
 	compare("vsock-kvm-share", &q, &c);
 }
@@ -192,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_nics),
 		cmocka_unit_test(test_user_nics),
 		cmocka_unit_test(test_passt_args),
+		cmocka_unit_test(test_growing),
 		cmocka_unit_test(test_vsock_kvm_share),
 		cmocka_unit_test(test_hybrid_vsock_debug),
 		cmocka_unit_test(test_serial_debug_share),

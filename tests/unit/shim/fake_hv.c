@@ -15,6 +15,7 @@
 #include "health.pb-c.h"
 #include "hypervisor/device.h"
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/size.h"
 
 struct fake_hv fake_hv;
 
@@ -98,6 +99,7 @@ static void serve(void *arg)
 		{ "CreateSandbox", answer, 0 },   { "DestroySandbox", answer, 0 },
 		{ "CreateContainer", answer, 0 }, { "RemoveContainer", answer, 0 },
 		{ "GetGuestDetails", answer, 0 }, { "SetGuestDateTime", answer, 0 },
+		{ "OnlineCPUMem", answer, 0 },    { "UpdateContainer", answer, 0 },
 	};
 	static const struct rpc_service health = { .desc = &grpc__health__descriptor,
 						   .methods = health_methods,
@@ -143,6 +145,8 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 	fiber_group_start(&hv->fibers, "scripted agent's door", accept_all, hv);
 	fake_hv.had_share = spec->share_dir && access(spec->share_dir, R_OK) == 0;
 	fake_hv.had_cgroup = spec->cgroup && access(spec->cgroup, R_OK) == 0;
+	fake_hv.vcpus = spec->size.vcpus;
+	fake_hv.mib = (unsigned)spec->size.memory_mib;
 	fake_hv.running++;
 	current = hv;
 	*ret = hv;
@@ -277,4 +281,39 @@ int hv_unplug(struct hv *hv, struct hv_device *dev, struct deadline d, struct er
 	fiber_yield();
 	fake_hv.disks--;
 	return fake_hv.refuse_unplug ? err_set(e, ERR_TIMEOUT, "the guest does not let go") : 0;
+}
+
+uint32_t hv_vcpus(const struct hv *hv)
+{
+	(void)hv;
+	return fake_hv.vcpus;
+}
+
+uint64_t hv_memory_mib(const struct hv *hv)
+{
+	(void)hv;
+	return fake_hv.mib;
+}
+
+static int grow(unsigned *what, unsigned by, struct err *e)
+{
+	fiber_yield();
+	if (fake_hv.refuse_growth > 0 && --fake_hv.refuse_growth == 0)
+		return err_set(e, ERR_EXHAUSTED, "no room to grow");
+	*what += by;
+	return 0;
+}
+
+int hv_add_vcpus(struct hv *hv, uint32_t n, struct deadline d, struct err *e)
+{
+	(void)hv;
+	(void)d;
+	return grow(&fake_hv.vcpus, n, e);
+}
+
+int hv_add_memory(struct hv *hv, uint64_t mib, struct deadline d, struct err *e)
+{
+	(void)hv;
+	(void)d;
+	return grow(&fake_hv.mib, (unsigned)mib, e);
 }

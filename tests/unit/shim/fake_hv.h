@@ -14,6 +14,9 @@ struct fake_hv {
 	const char *refuse;     /* the agent answers this method with an error; NULL: none */
 	const char *last_words; /* "" by default */
 
+	unsigned refuse_growth; /* the n-th addition from now on fails; 0: none */
+	unsigned vcpus, mib;    /* of the machine: as asked for at boot, and what was added */
+
 	unsigned running;   /* machines that were started and not ended */
 	unsigned cleaned;   /* hv_clean_up() calls */
 	char methods[512];  /* what the agent was asked, "CreateSandbox GetGuestDetails …" */

@@ -11,6 +11,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_network \
 	tests/unit/shim/test_network_faults \
+	tests/unit/shim/test_resources \
 	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
@@ -67,6 +68,10 @@ tests_unit_shim_test_network_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl -Wl
 	-Wl,--wrap=rtnl_link_change -Wl,--wrap=rtnl_qdisc_add -Wl,--wrap=rtnl_cls_add \
 	-Wl,--wrap=fsopen -Wl,--wrap=fsmount -Wl,--wrap=mknodat \
 	-Wl,--wrap=agent_update_interface -Wl,--wrap=agent_update_routes -Wl,--wrap=agent_add_neighbors
+
+tests_unit_shim_test_resources_SOURCES = tests/unit/shim/test_resources.c \
+	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_resources_LDADD = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
 
 tests_unit_shim_test_rootfs_guest_SOURCES = tests/unit/shim/test_rootfs_guest.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
