@@ -170,11 +170,86 @@ static void test_oom_kills(void **state)
 	}
 }
 
+/* ---- CPUs ---- */
+
+static void put(const char *dir, const char *name, const char *content)
+{
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err e = ERR_INIT;
+
+	assert_ok(file_replace(fd, name, content, strlen(content), &e), &e);
+}
+
+static void check_file(const char *dir, const char *name, const char *want)
+{
+	auto_free char *path = path_join(dir, name);
+	auto_free char *text = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(file_read(AT_FDCWD, path, 4096, &text, NULL, &e), &e);
+	assert_string_equal(text, want);
+}
+
+/* Version 2, as directories: bound, and back to what the parent has; files come if all above agree. */
+static void test_cpus_v2(void **state)
+{
+	struct directory *d = &t.d[0];
+	auto_free char *slice = path_join(d->path, "slice");
+	auto_free char *pod = path_join(slice, "pod");
+	auto_free char *list = xasprintf("%s\n", pod);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(mkdir(slice, 0700) + mkdir(pod, 0700), 0);
+	put(d->path, "cgroups", list);
+	put(d->path, "cgroup.controllers", "cpuset\n");
+	put(d->path, "cgroup.subtree_control", "");
+	put(slice, "cgroup.controllers", "");
+	put(slice, "cgroup.subtree_control", "");
+	assert_ok(host_cgroup_set_cpuset(d, "0-1", NULL, &e), &e); /* the kernel does not follow */
+	check_file(d->path, "cgroup.subtree_control", "+cpuset");
+	check_file(slice, "cgroup.subtree_control", "+cpuset");
+	put(pod, "cpuset.cpus", "");
+	put(pod, "cpuset.mems", "");
+	assert_ok(host_cgroup_set_cpuset(d, "0-1,3", "0", &e), &e);
+	check_file(pod, "cpuset.cpus", "0-1,3");
+	check_file(pod, "cpuset.mems", "0");
+	put(pod, "cpuset.cpus", "");
+	assert_ok(host_cgroup_set_cpuset(d, NULL, "0", &e), &e);
+	check_file(pod, "cpuset.cpus", "\n");
+	assert_ok(path_remove_tree(AT_FDCWD, slice, &e), &e);
+}
+
+/* Version 1: its parent's has to be copied. */
+static void test_cpus_v1(void **state)
+{
+	auto_free char *mine = xasprintf("/sys/fs/cgroup/cpuset%s/pod/0", t.top);
+	auto_free char *parent = xasprintf("/sys/fs/cgroup/cpuset%s/pod", t.top);
+	auto_free char *all_path = path_join(parent, "cpuset.cpus");
+	auto_free char *all = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (!can_make_cgroups() || access("/sys/fs/cgroup/cpuset/cpuset.cpus", F_OK) < 0)
+		skip();
+	create(0);
+	assert_ok(file_read(AT_FDCWD, all_path, 4096, &all, NULL, &e), &e);
+	assert_ok(host_cgroup_set_cpuset(&t.d[0], "0,0", "0", &e), &e);
+	check_file(mine, "cpuset.cpus", "0\n");
+	assert_int_equal(host_cgroup_set_cpuset(&t.d[0], "4000", NULL, &e), -1);
+	assert_non_null(strstr(e.text, "write '4000' to 'cpuset.cpus'"));
+	assert_ok(host_cgroup_set_cpuset(&t.d[0], NULL, NULL, &e), &e);
+	check_file(mine, "cpuset.cpus", all);
+	undo_run(&t.undo[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_either_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_oom_kills, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cpus_v2, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cpus_v1, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parents_of_others_stay, set_up, tear_down),
 	};
 
