@@ -298,12 +298,14 @@ class Guest:
 class Local(Guest):
     """The same agent as an ordinary process of this machine: what takes thousands of containers is quick here."""
 
+    program = "husk-agent"  # in the build tree
+
     def boot(self, vm, sandbox):
         self.run_dir = f"{self.directory}/run"
         self.prefix = f"husk{os.getpid()}-"
         build = vm.removesuffix("/tests/guest/husk-vm")
         address = f"unix://{self.directory}/agent.sock"
-        self.machine = subprocess.Popen([f"{build}/husk-agent", "--server-addr", address, "--run-dir", self.run_dir],
+        self.machine = subprocess.Popen([f"{build}/{self.program}", "--server-addr", address, "--run-dir", self.run_dir],
                                         stdin=subprocess.PIPE, stdout=self.log, stderr=self.log)
         self.pid = self.machine.pid
         self.agent = Agent(self.agentctl, address)

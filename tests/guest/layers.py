@@ -14,6 +14,7 @@ import time
 import zlib
 
 import guest
+import programs
 from guest import RUN, spec
 from report import Failure, Skip, check, check_equal, check_in
 
@@ -212,6 +213,42 @@ def test_each_layer_is_verified(g):
     check_equal(g.look("ls /guest/sys/block | grep -c dm- || true").strip(), "0")
 
 
+def test_both_ways_to_verify(g):
+    """libdevmapper, of a dynamic agent, and the kernel's own interface, of a static one."""
+    share = f"{g.share}/busybox/opt"
+    try:
+        programs.copy(f"{g.build}/tests/guest/verity-calls-library", share)
+        shutil.copy(f"{g.build}/tests/guest/verity-calls-ioctl", share)
+    except FileNotFoundError as missing:
+        raise Skip(f"{missing.filename} is not built") from None
+    run_layers(g, "true", (0, N - 1))  # loads the driver
+    node = g.look("ls /sys/devices/pci0000:00/0000:00:10.0/virtio*/block").strip()
+    arguments = f"/dev/{node} {g.disks.roots[N - 1]} {g.disks.sizes[N - 1]} {g.disks.salts[N - 1]}"
+
+    def calls(command):
+        out, err, code = g.shell(f"{command} {arguments}; ls /sys/block | grep -c dm-", capabilities=guest.PRIVILEGED,
+                                 mounts=[guest.bind("/dev", "/dev")])
+        check_equal(err, "")
+        return out
+
+    ioctl = calls("/opt/verity-calls-ioctl")
+    check_equal(calls("/opt/ld.so --library-path /opt /opt/verity-calls-library"), ioctl)
+    lines = dict(line.split(": ", 1) for line in ioctl.splitlines() if ": " in line)
+    for what in ("right", "longest name", "name is free"):
+        check_equal(lines[what], "open, node 1, closed 0, node 0, again 0")
+    check_in("verification failed", lines["wrong root hash"])
+    check_in("77777777", lines["wrong root hash"])
+    check_in("too small", lines["behind the end"])
+    check_in("lacks the hash algorithm", lines["algorithm"])
+    check_in("load the verity table", lines["short root hash"])
+    check_in("longer than 127 bytes", lines["longer name"])
+    check_in("e2e1f5e0", ioctl)
+    check_in("exists", lines["same name"])
+    check_equal(lines["closed while in use"], "0, node 0")
+    check_in("no block device", lines["no disk"])
+    check_equal(ioctl.splitlines()[-1], "0", "devices that are left")
+
+
 def test_writable_layer(g):
     check_equal(run_layers(g, "echo kept > /kept; cat /who", (0, N - 1), writable=True), ("layer 0\n", "", 0))
     check_equal(run_layers(g, "cat /kept", (0, N - 1), writable=True), ("kept\n", "", 0))
@@ -305,6 +342,39 @@ def test_device(g):
     g.agent.refused("CreateContainer", "INVALID_ARGUMENT", text="Failed to find the device handler floppy",
                     container_id=name, OCI=oci,
                     devices=[{"id": "x", "type": "floppy", "container_path": "/dev/disk"}])
+
+
+class WithoutVerity(guest.Local):
+    program = "tests/guest/agent-without-verity"
+
+
+def built_without_verity(build):
+    """An agent without dm-verity says so, for layers and other storages, and mounts nothing."""
+    if not os.path.exists(f"{build}/{WithoutVerity.program}"):
+        raise Skip(f"{WithoutVerity.program} is not built")
+    directory = tempfile.mkdtemp(prefix="husk-plain-", dir="/tmp")
+    image, size = make_layer(directory, 0, True)
+    root, salt = verify(image, size)
+    loop = run("losetup", "--find", "--show", "--read-only", image).strip()
+    g = WithoutVerity(build)
+    verity = ["X-kata.dmverity-enabled=true", f"X-kata.dmverity.roothash={root}", f"X-kata.dmverity.hashoffset={size}",
+              f"X-kata.dmverity.salt={salt}"]
+    try:
+        for more in ([MEMBER, "X-kata.overlay-lower"], []):
+            name = g.new_id("plain")
+            request = g.placed({"OCI": spec("true", root=f"{RUN}/{name}/rootfs"), "storages": [
+                {"driver": "blk", "source": loop, "fstype": "erofs", "mount_point": f"{RUN}/{name}/rootfs",
+                 "options": ["ro", *more, *verity]}]})
+            g.agent.refused("CreateContainer", "UNIMPLEMENTED", text="built without dm-verity", container_id=name, **request)
+            with open("/proc/self/mountinfo") as file:
+                check(loop not in file.read(), "it is mounted")
+    finally:
+        g.close()
+        run("losetup", "--detach", loop)
+        shutil.rmtree(directory)
+
+
+own_agent = [built_without_verity]
 
 
 class Machine(guest.Guest):

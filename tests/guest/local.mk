@@ -11,6 +11,26 @@ EXTRA_PROGRAMS += tests/guest/probe
 tests_guest_probe_SOURCES = tests/guest/probe.c
 tests_guest_probe_LDFLAGS = -static
 
+# One test of verified devices with each of the two ways to make them.
+verity_calls_sources = tests/guest/verity_calls.c common/verity/mapped.c common/verity/mapped.h common/verity/dm.h
+if HAVE_DEVMAPPER
+EXTRA_PROGRAMS += tests/guest/verity-calls-library tests/guest/verity-calls-ioctl
+tests_guest_verity_calls_library_SOURCES = $(verity_calls_sources) common/verity/dm.c
+tests_guest_verity_calls_library_CFLAGS = $(AM_CFLAGS)
+tests_guest_verity_calls_library_LDADD = libverity.a libbase.a $(DEVMAPPER_SHARED_LIBS)
+tests_guest_verity_calls_ioctl_SOURCES = $(verity_calls_sources) common/verity/dm_ioctl.c
+tests_guest_verity_calls_ioctl_CFLAGS = $(AM_CFLAGS)
+tests_guest_verity_calls_ioctl_LDFLAGS = -static
+tests_guest_verity_calls_ioctl_LDADD = libverity.a libbase.a
+endif
+
+# The agent as it is built --without-devmapper.
+EXTRA_PROGRAMS += tests/guest/agent-without-verity
+tests_guest_agent_without_verity_SOURCES = agent/main.c common/verity/mapped_without.c
+tests_guest_agent_without_verity_CPPFLAGS = $(husk_agent_CPPFLAGS)
+tests_guest_agent_without_verity_LDADD = $(husk_agent_LDADD)
+tests_guest_agent_without_verity_LDFLAGS = $(husk_agent_LDFLAGS)
+
 EXTRA_DIST += tests/guest/run.py tests/guest/guest.py tests/guest/containers.py \
 	tests/guest/services.py tests/guest/compat.py tests/guest/conformance.py \
 	tests/guest/endurance.py tests/guest/layers.py tests/guest/runtime_spec.py tests/guest/service.py tests/guest/cgroup_v1.py \

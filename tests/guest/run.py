@@ -68,7 +68,7 @@ def main():
         finally:
             machine.close()
     report.run_all(vars(compat.own_machine), os.path.abspath(options.build))
-    for test in (*service.own_machine, *runtime_spec.own_agent):
+    for test in (*service.own_machine, *runtime_spec.own_agent, *layers.own_agent):
         report.run(test, os.path.abspath(options.build))
     local = guest.Local(os.path.abspath(options.build))
     local.cycles, local.processes, local.orphans = 1000, 10000, 10000
