@@ -49,6 +49,7 @@ struct config_hypervisor {
 	char *virtio_fs_daemon;
 	char *virtio_fs_cache; /* "never", "metadata", "auto", "always" */
 	uint32_t virtio_fs_queue_size;
+	bool virtio_fs_upper_layers; /* the guest may set overlayfs' attributes in the share */
 	char **virtio_fs_extra_args; /* appended to the daemon's own arguments */
 	char *block_device_driver;   /* "virtio-blk" or "virtio-scsi" */
 	char *block_device_aio;      /* "threads", "native", "io_uring" */

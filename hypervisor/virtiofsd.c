@@ -80,6 +80,10 @@ static char **c_args(const char *path, const char *share_dir, int fd,
 	add_option(&args, "-o", xasprintf("cache=%s", c_cache_mode(c->virtio_fs_cache)));
 	add_option(&args, "-o", xasprintf("log_level=%s", c->enable_debug ? "info" : "warn"));
 	add_option(&args, "-o", xstrdup("announce_submounts"));
+	if (c->virtio_fs_upper_layers) {
+		add_option(&args, "-o", xstrdup("xattr"));
+		add_option(&args, "-o", xstrdup("modcaps=+sys_admin"));
+	}
 	add_extra(&args, c);
 	return args;
 }
@@ -95,6 +99,10 @@ static char **rust_args(const char *path, const char *share_dir, int fd,
 	add_formatted(&args, xasprintf("--cache=%s", c->virtio_fs_cache));
 	add_formatted(&args, xasprintf("--log-level=%s", c->enable_debug ? "info" : "warn"));
 	strv_add(&args, "--announce-submounts");
+	if (c->virtio_fs_upper_layers) {
+		strv_add(&args, "--xattr");
+		strv_add(&args, "--modcaps=+sys_admin");
+	}
 	add_extra(&args, c);
 	return args;
 }

@@ -44,6 +44,7 @@ static Grpc__AgentDetails *agent_details(const struct sandbox *sb)
 	add_string(&d->extra_features, &d->n_extra_features, LAYERS_BLOBS_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, FORWARD_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, ORDERED_STREAMS);
+	add_string(&d->extra_features, &d->n_extra_features, LAYERS_UPPER_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, "seccomp");
 	return d;
 }

@@ -231,6 +231,8 @@ static int mount_upper(const struct layers_plan *p, const char *dir,
 
 	if (!p->upper)
 		return path_mkdirs(path, 0755, e);
+	if (p->upper_is_directory)
+		return mount_layer(p->upper->source, path, p->upper, NULL, false, teardown, e);
 	if (block_wait(user->devices, p->upper->driver, p->upper->source, &node, e) < 0 ||
 	    modules_demand(p->upper->fstype, e) < 0 ||
 	    mount_layer(node, path, p->upper, NULL, false, teardown, e) < 0)
@@ -257,9 +259,9 @@ static int make_directories(const struct layers_plan *p, const char *dir, struct
 		if (make_in(dir, p->mkdirs[i][0] == '0' ? "upper" : "lower-0", p->mkdirs[i] + 2,
 			    e) < 0)
 			return -1;
-	if (make_in(dir, "upper", "upper", e) < 0)
+	if (make_in(dir, "upper", p->upper_name, e) < 0)
 		return -1;
-	return make_in(dir, "upper", "work", e);
+	return make_in(dir, "upper", p->work_name, e);
 }
 
 struct overlay {
@@ -298,13 +300,14 @@ static void overlay_now(void *arg)
 		(void)pthread_join(thread, NULL);
 }
 
-static int mount_overlay(const char *dir, size_t n, const char *target, struct err *e)
+static int mount_overlay(const struct layers_plan *p, const char *dir, const char *target,
+			 struct err *e)
 {
-	auto_free char *data = layers_overlay_data(n);
+	auto_free char *data = layers_overlay_data(p);
 	struct overlay o = { .dir = dir, .target = target, .data = data };
 
 	if (strlen(data) > MOUNT_DATA_MAX)
-		return err_set(e, ERR_EXHAUSTED, "%zu layers are too many for one overlay", n);
+		return err_set(e, ERR_EXHAUSTED, "%zu layers are too many for one overlay", p->n);
 	if (path_mkdirs(target, 0755, e) < 0)
 		return -1;
 	work_run(overlay_now, &o);
@@ -339,5 +342,5 @@ int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
 		return -1;
 	if (make_directories(&p, dir, e) < 0)
 		return -1;
-	return mount_overlay(dir, p.n, target, e);
+	return mount_overlay(&p, dir, target, e);
 }

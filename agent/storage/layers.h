@@ -14,6 +14,8 @@
 
 /* In GetGuestDetails: blobs may be partitions of their own (X-husk.blob-of-partition). */
 #define LAYERS_BLOBS_FEATURE "husk.blob-partitions"
+/* Likewise: the writable layer may be a directory (X-husk.upper-directory, X-husk.work-directory). */
+#define LAYERS_UPPER_FEATURE "husk.upper-directory"
 
 bool layers_is_member(const Grpc__Storage *s);
 

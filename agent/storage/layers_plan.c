@@ -7,14 +7,19 @@
 #include "common/base/mem.h"
 #include "common/base/num.h"
 
-#define DRIVER          "erofs.multi-layer"
-#define MEMBER          "X-kata.multi-layer=true"
-#define UPPER           "X-kata.overlay-upper"
-#define LOWER           "X-kata.overlay-lower"
-#define PARTITIONED     "X-kata.gpt-partitioned=true"
-#define PARTITION       "X-kata.partition-number="
-#define MKDIR           "X-kata.mkdir.path="
-#define BLOB_OF         "X-husk.blob-of-partition=" /* no word of Kata's: husk's shim asks first */
+#define DRIVER      "erofs.multi-layer"
+#define MEMBER      "X-kata.multi-layer=true"
+#define UPPER       "X-kata.overlay-upper"
+#define LOWER       "X-kata.overlay-lower"
+#define PARTITIONED "X-kata.gpt-partitioned=true"
+#define PARTITION   "X-kata.partition-number="
+#define MKDIR       "X-kata.mkdir.path="
+
+/* No words of Kata's: husk's shim asks first. */
+#define BLOB_OF   "X-husk.blob-of-partition="
+#define UPPER_DIR "X-husk.upper-directory="
+#define WORK_DIR  "X-husk.work-directory="
+
 #define IN_UPPER        "{{ mount 0 }}/"
 #define IN_LOWER        "{{ mount 1 }}/"
 #define PARTITIONS_MAX  128u /* of the table that the host writes */
@@ -96,10 +101,36 @@ static int read_mkdirs(const Grpc__Storage *s, struct layers_plan *p, struct err
 	return 0;
 }
 
+/* The name that such an option gives, in the place of *name. */
+static int read_name(const Grpc__Storage *s, const char *option, char **name, struct err *e)
+{
+	for (size_t i = 0; i < s->n_options; i++) {
+		const char *text = s->options[i] + strlen(option);
+
+		if (strncmp(s->options[i], option, strlen(option)) != 0)
+			continue;
+		if (!*text || strpbrk(text, "/,:\\") || strcmp(text, ".") == 0 ||
+		    strcmp(text, "..") == 0)
+			return err_set(e, ERR_INVALID, "%s '%s' is no name of a directory", option,
+				       text);
+		free(*name);
+		*name = xstrdup(text);
+		return 0;
+	}
+	return err_set(e, ERR_INVALID, "%s is missing", option);
+}
+
 static int add_upper(struct layers_plan *p, const Grpc__Storage *s, struct err *e)
 {
 	if (p->upper)
 		return err_set(e, ERR_INVALID, "there is more than one writable layer");
+	p->upper_is_directory = strcmp(s->fstype, "bind") == 0;
+	if (p->upper_is_directory) {
+		p->upper = s;
+		if (read_name(s, UPPER_DIR, &p->upper_name, e) < 0)
+			return -1;
+		return read_name(s, WORK_DIR, &p->work_name, e);
+	}
 	if (strcmp(s->fstype, "ext4") != 0)
 		return err_set(e, ERR_INVALID, "a writable layer is ext4, not '%s'", s->fstype);
 	p->upper = s;
@@ -204,6 +235,8 @@ int layers_plan_make(Grpc__Storage *const *member, size_t n, struct layers_plan 
 		return err_set(e, ERR_EXHAUSTED, "more than %u layers", LAYERS_MAX);
 	p.lower = xcalloc(n + 1, sizeof(p.lower[0]));
 	p.blob = xcalloc(n + 1, sizeof(p.blob[0]));
+	p.upper_name = xstrdup("upper");
+	p.work_name = xstrdup("work");
 	if (fill(&p, member, n, e) < 0) {
 		layers_plan_done(&p);
 		return -1;
@@ -216,6 +249,8 @@ void layers_plan_done(struct layers_plan *p)
 {
 	free(p->lower);
 	free(p->blob);
+	free(p->upper_name);
+	free(p->work_name);
 	strv_free(p->mkdirs);
 	*p = (struct layers_plan){ .n = 0 };
 }
@@ -228,13 +263,13 @@ char *layers_partition_node(const char *disk, uint32_t partition)
 	return xasprintf("%s%s%u", disk, digit ? "p" : "", partition);
 }
 
-char *layers_overlay_data(size_t n)
+char *layers_overlay_data(const struct layers_plan *p)
 {
 	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "lowerdir=");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < p->n; i++)
 		buf_addf(&b, "%slower-%zu", i > 0 ? ":" : "", i);
-	buf_addf(&b, ",upperdir=upper/upper,workdir=upper/work");
+	buf_addf(&b, ",upperdir=upper/%s,workdir=upper/%s", p->upper_name, p->work_name);
 	return b.data;
 }

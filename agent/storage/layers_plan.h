@@ -15,8 +15,10 @@ struct layer {
 };
 
 struct layers_plan {
-	const Grpc__Storage *upper; /* NULL: a directory in the guest's memory */
-	struct layer *lower;        /* the topmost first */
+	const Grpc__Storage *upper;   /* NULL: a directory in the guest's memory */
+	bool upper_is_directory;      /* to be bound, not a disk */
+	char *upper_name, *work_name; /* of the directories in it; owned */
+	struct layer *lower;          /* the topmost first */
 	size_t n;
 	struct layer *blob; /* those of one image in its own order of devices */
 	size_t n_blobs;
@@ -33,6 +35,6 @@ void layers_plan_done(struct layers_plan *p);
 char *layers_partition_node(const char *disk, uint32_t partition) must_check;
 
 /* The overlay's data string, the layers' directories relative to the one they are in; for free(). */
-char *layers_overlay_data(size_t n) must_check;
+char *layers_overlay_data(const struct layers_plan *p) must_check;
 
 #endif

@@ -41,6 +41,8 @@ bool agent_has_feature(const struct agent *a, const char *name);
 #define AGENT_FEATURE_ORDERED_STREAMS \
 	"husk.ordered-streams" /* reads of a stream answered in order */
 
+/* a directory of the share as the upper layer of disks (X-husk.upper-directory) */
+#define AGENT_FEATURE_UPPER_DIRECTORY "husk.upper-directory"
 /* storages of a merged EROFS image and of its blobs, each a partition (X-husk.blob-of-partition) */
 #define AGENT_FEATURE_BLOB_PARTITIONS "husk.blob-partitions"
 #define AGENT_FEATURE_FORWARD         "husk.forward" /* the calls below that begin agent_forward_ */

@@ -39,6 +39,30 @@ static bool host_can_mount(const struct rootfs_plan *p)
 	       (p->way == ROOTFS_DISK && strcmp(p->layer[0].fstype, "erofs") != 0);
 }
 
+/*
+ * Into the share with the directory that is the upper layer on the host, where virtiofsd was started so
+ * that overlayfs can use it. Upper and work directory have to be on one mount, so they come together.
+ */
+static int share_upper(struct sandbox *s, const struct container_params *c, struct rootfs_plan *p,
+		       struct undo *u, struct err *e)
+{
+	const char *upper = p->upper_on_host, *work = p->work_on_host;
+	auto_free char *both = NULL, *host = NULL;
+	struct mount_bind_params bind = { .recursive = false };
+
+	if (!upper || !s->config->hypervisor.virtio_fs_upper_layers || !s->share.mounts ||
+	    !agent_has_feature(s->agent, AGENT_FEATURE_UPPER_DIRECTORY))
+		return 0;
+	if (!path_is_clean(upper) || !path_is_clean(work) ||
+	    path_base(upper) - upper != path_base(work) - work ||
+	    strncmp(upper, work, (size_t)(path_base(upper) - upper)) != 0)
+		return err_set(e, ERR_UNSUPPORTED, "'%s' and '%s' are not beside each other", upper,
+			       work);
+	both = xstrndup(upper, (size_t)(path_base(upper) - upper) - 1);
+	bind.source = both;
+	return share_add_bind(&s->share, c->id, &bind, true, u, &host, &p->upper_in_guest, e);
+}
+
 int container_files_rootfs(struct sandbox *s, const struct container_params *p, struct deadline d,
 			   struct undo *u, struct container_files *f, struct err *e)
 {
@@ -57,6 +81,8 @@ int container_files_rootfs(struct sandbox *s, const struct container_params *p, 
 			       "(containerd mounts them itself after its restart)");
 	f->read_only = plan.read_only;
 	plan.blobs_apart = agent_has_feature(s->agent, AGENT_FEATURE_BLOB_PARTITIONS);
+	if (share_upper(s, p, &plan, u, e) < 0)
+		return err_wrap(e, "upper layer of the root file system");
 	if (rootfs_guest_attach(&plan, p->id, &s->disks, d, u, &f->request, &f->rootfs, e) == 0)
 		return 0;
 	if (!host_can_mount(&plan) || e->code != ERR_UNSUPPORTED)

@@ -7,6 +7,7 @@
 #include "common/async/fiber.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "shim/storage/layer_disk.h"
 
 #define GUEST_DIR "/run/kata-containers" /* of containers, in the agent; agent-protocol 3.3 */
@@ -20,6 +21,10 @@
 
 /* husk's own, for agents with AGENT_FEATURE_BLOB_PARTITIONS. */
 #define BLOB_OF "X-husk.blob-of-partition"
+
+/* Likewise with AGENT_FEATURE_UPPER_DIRECTORY: their names in the directory that is the source. */
+#define UPPER_DIRECTORY "X-husk.upper-directory="
+#define WORK_DIRECTORY  "X-husk.work-directory="
 
 /* A disk on its way into the guest, in a fiber of its own. */
 struct attaching {
@@ -153,6 +158,20 @@ static void add_number(Grpc__Storage *s, const char *option, size_t number)
 	guest_storage_add_option(s, word);
 }
 
+static void request_upper_directory(const struct rootfs_plan *p, const char *path,
+				    struct guest_request *r)
+{
+	auto_free char *upper = xasprintf(UPPER_DIRECTORY "%s", path_base(p->upper_on_host));
+	auto_free char *work = xasprintf(WORK_DIRECTORY "%s", path_base(p->work_on_host));
+	Grpc__Storage *s = guest_request_add_storage(r, "bind", p->upper_in_guest, "bind", path);
+
+	guest_storage_add_option(s, "bind");
+	guest_storage_add_option(s, UPPER);
+	guest_storage_add_option(s, MEMBER);
+	guest_storage_add_option(s, upper);
+	guest_storage_add_option(s, work);
+}
+
 static void request_layers(const struct attach *a, const char *path, struct guest_request *r)
 {
 	const struct rootfs_plan *p = a->plan;
@@ -169,6 +188,8 @@ static void request_layers(const struct attach *a, const char *path, struct gues
 			guest_storage_add_option(s, word);
 		}
 	}
+	if (p->upper_in_guest)
+		request_upper_directory(p, path, r);
 	for (size_t i = 0; i < a->layers.n_layers; i++) {
 		const struct layer *l = &a->layers.layers[i];
 		Grpc__Storage *s = add(r, a->lower.device, l->from, path);
@@ -223,9 +244,9 @@ int rootfs_guest_attach(const struct rootfs_plan *p, const char *container, stru
 
 	a->plan = p;
 	a->writable = DISK_FILE_NONE;
-	if (p->upper_on_host)
-		log_info("what container '%s' writes is kept in the guest's memory: '%s' cannot be "
-			 "the upper layer of disks",
+	if (p->upper_on_host && !p->upper_in_guest)
+		log_info("what container '%s' writes is kept in the guest's memory, not in '%s': "
+			 "virtio_fs_upper_layers is not set",
 			 container, p->upper_on_host);
 	result = open_all(a, d, e);
 	if (result == 0)

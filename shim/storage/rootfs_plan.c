@@ -197,7 +197,7 @@ static int read_upper(const char *value, const char *want, size_t index, struct 
 		if (p->has_writable || *value != '/')
 			return err_set(e, ERR_UNSUPPORTED, "'%.200s' is not in the writable layer",
 				       value);
-		p->upper_on_host = value;
+		*(strcmp(want, "upper") == 0 ? &p->upper_on_host : &p->work_on_host) = value;
 		return 0;
 	}
 	inside = in_writable(p, &path);
@@ -360,6 +360,7 @@ void rootfs_plan_done(struct rootfs_plan *p)
 	free(p->layer);
 	rootfs_disk_done(&p->writable);
 	free(p->directory);
+	free(p->upper_in_guest);
 	strv_free(p->mkdirs);
 	*p = (struct rootfs_plan){ .way = ROOTFS_HOST };
 }

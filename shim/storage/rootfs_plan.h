@@ -47,8 +47,10 @@ struct rootfs_plan {
 	char **mkdirs;    /* directories to be made in the writable one; owned */
 	bool read_only;   /* the snapshot is a view: nothing is to be written */
 	bool blobs_apart; /* for the caller to set: the guest takes blobs as devices of their own */
-	const char *
-		upper_on_host; /* a directory for what is written that the guest cannot use; or NULL */
+	/* Directories for what is written that are the host's; NULL: there are none. */
+	const char *upper_on_host, *work_on_host;
+	/* For the caller to set: where the guest has the directory that both are in; NULL: nowhere. */
+	char *upper_in_guest; /* owned */
 };
 
 /*

@@ -13,12 +13,14 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 
 import census
 import containerd as c
 import layered
+import programs
 import ttrpc
 from report import Failure, check, check_equal, check_in
 
@@ -39,7 +41,7 @@ class Disks(c.Containerd):
         base = os.path.join(os.path.dirname(os.path.abspath(image)), "busybox")
         shutil.copy(f"{base}/etc/passwd", f"{self.directory}/marker")
         self.dmsetup = f"{self.directory}/dmsetup"
-        copy_program("dmsetup", self.dmsetup)
+        programs.copy("dmsetup", self.dmsetup)
         self.images = {n: layered.Layered(self.directory, base, n) for n in counts}
         super().__init__(name, binaries, prefix, image, config)
 
@@ -180,19 +182,8 @@ class Disks(c.Containerd):
             return {line.split()[4] for line in file if self.run in line}
 
 
-# In a guest, where a directory of copy_program() is /dmsetup.
+# In a guest, where it was copied to /dmsetup.
 DMSETUP = "DM_DISABLE_UDEV=1 /dmsetup/ld.so --library-path /dmsetup /dmsetup/dmsetup"
-
-
-def copy_program(name, directory):
-    """A program of this host with its libraries and their loader, as ld.so: for guests that have none of them."""
-    path = shutil.which(name)
-    text = subprocess.run(["ldd", path], check=True, capture_output=True, text=True).stdout
-    os.makedirs(directory)
-    for library in re.findall(r"(/\S+) \(0x", text):
-        base = os.path.basename(library)
-        shutil.copy(library, f"{directory}/{'ld.so' if base.startswith('ld-') else base}")
-    shutil.copy(path, f"{directory}/{name}")
 
 
 def holds(path, data):
@@ -200,7 +191,7 @@ def holds(path, data):
         return data in file.read()
 
 
-def layer_mounts(files, verified=True, writable=None):
+def layer_mounts(files, verified=True, writable=None, directory="/nowhere"):
     """As the snapshotter has them: an overlay of these layers, the topmost first."""
     words = lambda file: [f"X-containerd.dmverity={file}.dmverity"] if verified else []
     mounts = [("erofs", file, "ro", "loop", *words(file)) for file in files]
@@ -212,7 +203,7 @@ def layer_mounts(files, verified=True, writable=None):
         upper = ["workdir={{ mount 0 }}/work", "upperdir={{ mount 0 }}/upper",
                  "X-containerd.mkdir.path={{ mount 0 }}/upper:0755"]
     else:
-        upper = ["workdir=/nowhere/work", "upperdir=/nowhere/fs"]
+        upper = [f"workdir={directory}/work", f"upperdir={directory}/fs"]
     named = "{{ mount %d }}" % first if len(files) == 1 else "{{ overlay %d %d }}" % (first, first + len(files) - 1)
     mounts.append(("format/mkdir/overlay", "overlay", *upper, f"lowerdir={named}"))
     return mounts
@@ -385,6 +376,36 @@ def test_directory_for_what_is_written(ct):
     check_equal(layered.read_sums("\n".join(out.splitlines()[:-1])), ct.images[2].sums())
     with open(ct.log_path, errors="replace") as log:
         check_in("kept in the guest's memory", log.read())
+
+
+def test_directory_of_the_host_for_what_is_written(ct):
+    """With virtio_fs_upper_layers it is the upper layer: for the next container, and as the host's overlayfs has it."""
+    directory, marks = f"{ct.run}/upper", "/data/own-1 /data/top"
+    os.makedirs(f"{directory}/fs")
+    os.makedirs(f"{directory}/work")
+    with open(ct.husk_config) as file:
+        before = file.read()
+    ct.write_husk_config(f"[hypervisor.qemu]\nvirtio_fs_upper_layers = true\n{before}")
+    vm, task = ct.vm, ct.task
+    try:
+        ct.open_vm()
+        mounts = layer_mounts(ct.layers(2), directory=directory)
+        script = (f"{layered.SUMS}; rm {marks}; echo changed > /data/shared-1; echo new > /new; rm -r /opaque; mkdir /opaque;"
+                  "mkdir /dir; mv /new /dir/moved; head -c 5000000 /dev/zero > /large; chown 7:8 /large; ln /large /link; ls /data")
+        code, out = ct.run_in(mounts, script)
+        check_equal(code, 0, out)
+        check("own-1" not in out.splitlines()[-4:] and "top" not in out.split(), out)
+        code, out = ct.run_in(mounts, f"ls {marks} 2>&1 | grep -c 'No such'; cat /data/shared-1 /dir/moved; ls /opaque; wc -c < /link;"
+                                      "stat -c '%u %g %h' /large")
+        check_equal((code, out.split("\n")), (0, ["2", "changed", "new", "5000000", "7 8 2", ""]))
+        removed = os.lstat(f"{directory}/fs/data/own-1")
+        check(stat.S_ISCHR(removed.st_mode) and removed.st_rdev == 0, "what was removed is marked")
+        check_equal(os.getxattr(f"{directory}/fs/opaque", "trusted.overlay.opaque"), b"y")
+        check(os.stat(f"{directory}/fs/large").st_blocks * 512 >= 5000000, "on the host's disk")
+        ct.close_vm()
+    finally:
+        ct.vm, ct.task = vm, task
+        ct.write_husk_config(before)
 
 
 def test_layers_without_verity(ct):

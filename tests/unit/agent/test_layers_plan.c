@@ -133,6 +133,26 @@ static void test_blobs(void **state)
 	assert_err(layers_plan_make(g.list, g.n, &other, &e), &e, ERR_INVALID, "another disk");
 }
 
+static void test_upper_directory(void **state)
+{
+	static const struct member members[MEMBERS] = {
+		{ "bind",
+		  "/r",
+		  { "bind", UP, M, "X-husk.upper-directory=fs", "X-husk.work-directory=w" } },
+		{ "erofs", "/r", { LOW, M } },
+	};
+	auto_layers_plan struct layers_plan p = { .n = 0 };
+	struct group g;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make(&g, members);
+	assert_ok(layers_plan_make(g.list, g.n, &p, &e), &e);
+	assert_true(p.upper_is_directory);
+	assert_string_equal(p.upper_name, "fs");
+	assert_string_equal(p.work_name, "w");
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -143,6 +163,15 @@ static void test_bad(void **state)
 		{ { { "ext4", "/u", { UP, M } }, { "ext4", "/v", { M } } },
 		  "layer 2 of the request: there is more than one writable layer" },
 		{ { { "xfs", "/u", { UP, M } } }, "ext4, not 'xfs'" },
+		{ { { "bind", "/u", { UP, M, "X-husk.upper-directory=fs" } } }, "is missing" },
+		{ { { "bind",
+		      "/u",
+		      { UP, M, "X-husk.upper-directory=..", "X-husk.work-directory=w" } } },
+		  "'..' is no name" },
+		{ { { "bind",
+		      "/u",
+		      { UP, M, "X-husk.upper-directory=a/b", "X-husk.work-directory=w" } } },
+		  "'a/b' is no name" },
 		{ { { "ext4", "/u", { LOW, M } } }, "erofs, not 'ext4'" },
 		{ { { "squashfs", "/u", { M } } }, "erofs, not 'squashfs'" },
 		{ { { "erofs", "/u", { LOW, M, GPT } } }, "partition-number: is missing" },
@@ -203,8 +232,11 @@ static void test_members(void **state)
 
 static void test_limits(void **state)
 {
-	auto_free char *data = layers_overlay_data(LAYERS_MAX);
-	auto_free char *two = layers_overlay_data(2);
+	char upper[] = "upper", work[] = "work", fs[] = "fs";
+	auto_free char *data = layers_overlay_data(
+		&(struct layers_plan){ .n = LAYERS_MAX, .upper_name = upper, .work_name = work });
+	auto_free char *two = layers_overlay_data(
+		&(struct layers_plan){ .n = 2, .upper_name = fs, .work_name = work });
 	Grpc__Storage s;
 	Grpc__Storage *list[LAYERS_MAX + 2];
 	struct layers_plan p;
@@ -212,8 +244,7 @@ static void test_limits(void **state)
 
 	(void)state;
 	assert_true(strlen(data) < 4000); /* a page, less the rest of mount(2)'s copy */
-	assert_string_equal(two,
-			    "lowerdir=lower-0:lower-1,upperdir=upper/upper,workdir=upper/work");
+	assert_string_equal(two, "lowerdir=lower-0:lower-1,upperdir=upper/fs,workdir=upper/work");
 	grpc__storage__init(&s);
 	for (size_t i = 0; i < ARRAY_LEN(list); i++)
 		list[i] = &s;
@@ -239,9 +270,13 @@ static void test_partition_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),           cmocka_unit_test(test_single),
-		cmocka_unit_test(test_blobs),           cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_members),         cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_single),
+		cmocka_unit_test(test_upper_directory),
+		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_partition_nodes),
 	};
 
