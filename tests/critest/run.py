@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """critest, the validation suite of the Container Runtime Interface, with husk and with runc.
 
-    tests/critest/run.py --containerd NAME=DIR --prefix DIR --image FILE --pause-image FILE
+    tests/critest/run.py --containerd NAME=DIR... --prefix DIR --image FILE --pause-image FILE
         --tools DIR --images DIR [--handler NAME...] [--whole]
 
 --tools has critest and crictl, --images what tests/critest/images made. runc on the same machine is the
@@ -86,22 +86,12 @@ def judge(outcome, reference, reason):
     return spec
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    for name in ("containerd", "prefix", "image", "pause-image", "tools", "images"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--handler", action="append")
-    parser.add_argument("--whole", action="store_true")
-    parser.add_argument("--focus", action="append", help="a regular expression, instead of the subset")
-    options = parser.parse_args()
-
-    name, binaries = options.containerd.split("=", 1)
+def run_with(report, entry, address, options):
+    name, binaries = entry.split("=", 1)
     before = census.take()
-    images = registry.Registry(options.images)
     ct = cri.Cri(name, binaries, f"{options.tools}/crictl", options.prefix, options.image, options.pause_image,
-                 registry=images.address)
+                 registry=address)
     focus = options.focus or ([] if options.whole else lines_of("subset"))
-    report = Report("critest")
     known = differences()
     try:
         reference = run(ct, options, "runc", focus)
@@ -116,12 +106,30 @@ def main():
                 report.run(test, label=f"containerd {name}, {handler}")
     finally:
         ct.close()
-        images.close()
 
     def test_nothing_is_left():
         check_equal(census.leftovers(before), [])
 
-    report.run(test_nothing_is_left)
+    report.run(test_nothing_is_left, label=f"containerd {name}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--containerd", action="append", required=True)
+    for name in ("prefix", "image", "pause-image", "tools", "images"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--handler", action="append")
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--focus", action="append", help="a regular expression, instead of the subset")
+    options = parser.parse_args()
+
+    images = registry.Registry(options.images)
+    report = Report("critest")
+    try:
+        for entry in options.containerd:
+            run_with(report, entry, images.address, options)
+    finally:
+        images.close()
     report.finish()
 
 
