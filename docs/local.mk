@@ -4,4 +4,4 @@ dist_man_MANS += \
 	docs/man/husk-agent.8 \
 	docs/man/husk-configuration.toml.5 \
 	docs/man/huskctl.1
-EXTRA_DIST += docs/agent-protocol.md docs/architecture.md docs/conformance.md docs/debugging.md docs/kubernetes.md docs/specification.md docs/testing.md docs/threat-model.md
+EXTRA_DIST += docs/agent-protocol.md docs/architecture.md docs/conformance.md docs/debugging.md docs/kubernetes.md docs/rootless.md docs/specification.md docs/testing.md docs/threat-model.md

@@ -52,6 +52,7 @@ struct confine {
 	uint64_t keep_caps; /* what the child may have after its exec */
 
 	int netns_fd; /* ours; -1: none to join */
+	bool new_netns;
 	pid_t parent; /* this process */
 	int cgroup_fds[CGROUPS_MAX];
 	size_t n_cgroups;
@@ -258,6 +259,7 @@ int confine_new(const struct confine_spec *s, struct confine **ret, struct err *
 
 	c->role = s->role;
 	c->netns_fd = -1;
+	c->new_netns = s->netns_fd == -1;
 	c->parent = getpid();
 	c->uid = geteuid();
 	c->gid = getegid();
@@ -292,7 +294,7 @@ uint64_t confine_clone_flags(const struct confine *c)
 {
 	uint64_t flags = CLONE_NEWPID | CLONE_NEWIPC;
 
-	if (c->netns_fd < 0)
+	if (c->new_netns)
 		flags |= CLONE_NEWNET;
 	if (c->role == CONFINE_VMM)
 		flags |= CLONE_NEWNS;

@@ -21,10 +21,12 @@ enum confine_role {
 	CONFINE_NET_DAEMON, /* passt: nobody with nothing, in namespaces that it makes itself */
 };
 
+#define CONFINE_STAY (-2)
+
 struct confine_spec {
 	enum confine_role role;
-	const char *user;    /* name; "": root without capabilities. Not for CONFINE_FS_DAEMON */
-	int netns_fd;        /* join it; borrowed until confine_free(); -1: a new, empty one */
+	const char *user; /* name; "": root without capabilities. Not for CONFINE_FS_DAEMON */
+	int netns_fd; /* join it; borrowed until confine_free(); -1: a new, empty one; CONFINE_STAY: ours */
 	const char *cgroups; /* a file, see struct hv_spec; NULL: stay */
 };
 

@@ -79,7 +79,7 @@ struct hv_nic {
 	const int *tap_fds; /* tap: one a pair, tun or macvtap, with IFF_VNET_HDR; borrowed */
 	const int *
 		vhost_fds; /* tap: /dev/vhost-net, borrowed; NULL: the VMM moves the frames itself */
-	int socket_fd;     /* vhost-user: connected to the other process; borrowed */
+	int socket_fd;     /* vhost-user: what the other process listens on, by O_PATH; borrowed */
 	const struct hv_port *ports; /* user: published; borrowed */
 	size_t n_ports;
 };

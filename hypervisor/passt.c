@@ -7,14 +7,11 @@
  */
 #include "hypervisor/passt.h"
 
-#include <fcntl.h>
-
 #include "common/base/mem.h"
 #include "hypervisor/driver.h"
 
 #define SOCKET_FD 3 /* in the process */
 #define NOBODY    "nobody"
-#define OWN_NETNS "/proc/thread-self/ns/net"
 
 /* Its own hardware address; any will do that is not the guest's. */
 #define GATEWAY_HARDWARE_ADDRESS "02:00:0a:00:02:02"
@@ -73,23 +70,15 @@ char **passt_args(const char *path, const struct hv_nic *nic, int socket_fd)
 	return args;
 }
 
-int hv_open_own_netns(struct err *e)
-{
-	int fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(e, errno, "open '%s'", OWN_NETNS) : fd;
-}
-
 int passt_start(struct hv *hv, const struct hv_nic *nic, int socket_fd, struct undo *u,
 		struct err *e)
 {
 	const struct config_hypervisor *c = &hv->spec.config->hypervisor;
 	auto_strv char **args = passt_args(c->passt, nic, SOCKET_FD);
-	auto_close int netns = hv_open_own_netns(e);
 	const struct confine_spec confine = {
 		.role = CONFINE_NET_DAEMON,
 		.user = *c->user != '\0' ? c->user : NOBODY,
-		.netns_fd = netns,
+		.netns_fd = CONFINE_STAY,
 		.cgroups = hv->spec.cgroup,
 	};
 	auto_confine struct confine *confined = NULL;
@@ -101,7 +90,7 @@ int passt_start(struct hv *hv, const struct hv_nic *nic, int socket_fd, struct u
 		.n_fds = 1,
 	};
 
-	if (netns < 0 || confine_new(&confine, &confined, e) < 0)
+	if (confine_new(&confine, &confined, e) < 0)
 		return -1;
 	spec.confine = confined;
 	return hv_process_start(hv, &spec, u, e) ? 0 : -1;

@@ -21,7 +21,4 @@ char **passt_args(const char *path, const struct hv_nic *nic, int socket_fd) mus
 int passt_start(struct hv *hv, const struct hv_nic *nic, int socket_fd, struct undo *u,
 		struct err *e) must_check;
 
-/* The network namespace that we are in; the caller closes it. */
-int hv_open_own_netns(struct err *e) must_check;
-
 #endif

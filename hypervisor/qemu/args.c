@@ -238,7 +238,8 @@ static void add_backend(char ***args, const struct qemu_choices *q, size_t index
 		add_tap(args, nic, index, fd);
 		break;
 	case HV_NIC_VHOST_USER:
-		add(args, "-chardev", "socket,id=switch%zu,fd=%d", index, (*fd)++);
+		/* Of connected sockets QEMU does not believe that they can pass descriptors. */
+		add(args, "-chardev", "socket,id=switch%zu,path=/proc/self/fd/%d", index, (*fd)++);
 		add(args, "-netdev", "vhost-user,id=nic%zu,chardev=switch%zu,queues=%" PRIu32,
 		    index, index, nic->n_queues);
 		break;

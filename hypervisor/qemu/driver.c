@@ -357,7 +357,6 @@ static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, 
 		.cgroups = hv->spec.cgroup,
 	};
 	auto_confine struct confine *confined = NULL;
-	auto_close int own_netns = -1;
 	auto_strv char **args = qemu_args(ch, hv->spec.config);
 	struct hv_process_spec spec = {
 		.name = "qemu",
@@ -368,12 +367,8 @@ static int spawn(struct qemu *q, const struct qemu_choices *ch, struct undo *u, 
 	struct hv_process *p;
 
 	/* A network stack in QEMU opens connections where QEMU is. */
-	if (hv_user_nic(hv) && !ch->passt) {
-		own_netns = hv_open_own_netns(e);
-		if (own_netns < 0)
-			return -1;
-		confine.netns_fd = own_netns;
-	}
+	if (hv_user_nic(hv) && !ch->passt)
+		confine.netns_fd = CONFINE_STAY;
 	if (confine_new(&confine, &confined, e) < 0)
 		return -1;
 	spec.confine = confined;

@@ -2,16 +2,17 @@
 /* A link and what carries its frames into the guest; see endpoint.h. */
 #include "shim/net/endpoint.h"
 
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "common/base/mem.h"
 #include "common/net/netlink.h"
-#include "common/net/unix.h"
 #include "shim/net/macvtap.h"
 #include "shim/net/redirect.h"
 
@@ -129,12 +130,18 @@ static int make_of_tap(struct net_endpoint *ep, const struct config *c, struct e
 	return 0;
 }
 
-/* Who waits there for whom is the same as for virtiofsd: the VMM comes to a socket that is there. */
 static int make_vhost_user(struct net_endpoint *ep, struct err *e)
 {
+	const char *path = ep->link.vhost_user;
+	struct stat st;
+
 	ep->n_queues = ep->link.queues ? ep->link.queues : 1;
-	ep->socket_fd = unix_connect_fd(ep->link.vhost_user, e);
-	return ep->socket_fd < 0 ? err_wrap(e, "vhost-user device '%s'", ep->link.vhost_user) : 0;
+	ep->socket_fd = open(path, O_PATH | O_CLOEXEC);
+	if (ep->socket_fd < 0 || fstat(ep->socket_fd, &st) < 0)
+		return err_sys(e, errno, "vhost-user device '%s'", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e, ERR_INVALID, "vhost-user device '%s': it is no socket", path);
+	return 0;
 }
 
 static int make_kind(struct net_endpoint *ep, const struct config *c, struct err *e)

@@ -20,7 +20,7 @@ struct net_endpoint {
 	int tap_fds[TAP_QUEUES_MAX];
 	int vhost_fds[TAP_QUEUES_MAX];
 	bool vhost;
-	int socket_fd;   /* to the process that a vhost-user device is of */
+	int socket_fd;   /* of the process that a vhost-user device is of, see struct hv_nic */
 	bool redirected; /* there are filters on the link */
 	bool stacked;    /* there is a macvtap on the link */
 

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,48 +35,82 @@ int netns_open(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Back where the thread belongs: it would do everything else it is given in the wrong place. */
-static void go_home(int home)
-{
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
-}
-
-int netns_run_here(int netns_fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
-{
-	auto_close int home = open(OURS, O_RDONLY | O_CLOEXEC);
-	int result;
-
-	if (home < 0)
-		return err_sys(e, errno, "open '%s'", OURS);
-	if (setns(netns_fd, CLONE_NEWNET) < 0)
-		return err_sys(e, errno, "enter the network namespace");
-	result = fn(arg, e);
-	go_home(home);
-	return result;
-}
-
-struct run {
-	int netns_fd;
+/*
+ * Whatever changes the namespace of its thread is done by a thread that ends with it. Going back would not
+ * always be possible: a user namespace has no right to enter a network namespace that is not its own, not
+ * even the one that it came from.
+ */
+struct errand {
 	int (*fn)(void *arg, struct err *e);
 	void *arg;
 	struct err *e;
 	int result;
 };
 
-static void run_on_worker(void *arg)
+static void *do_errand(void *arg)
 {
-	struct run *r = arg;
+	struct errand *d = arg;
 
-	r->result = netns_run_here(r->netns_fd, r->fn, r->arg, r->e);
+	d->result = d->fn(d->arg, d->e);
+	return NULL;
+}
+
+/* Blocks. */
+static int run_on_thread(int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct errand d = { .fn = fn, .arg = arg, .e = e };
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, do_errand, &d);
+
+	if (r != 0)
+		return err_sys(e, r, "start a thread for a network namespace");
+	(void)pthread_join(thread, NULL);
+	return d.result;
+}
+
+static void run_from_worker(void *arg)
+{
+	struct errand *d = arg;
+
+	d->result = run_on_thread(d->fn, d->arg, d->e);
+}
+
+/* In a fiber. */
+static int run_awaited(int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct errand d = { .fn = fn, .arg = arg, .e = e };
+
+	work_run(run_from_worker, &d);
+	return d.result;
+}
+
+struct visit {
+	int netns_fd;
+	int (*fn)(void *arg, struct err *e);
+	void *arg;
+};
+
+static int enter_and_run(void *arg, struct err *e)
+{
+	const struct visit *v = arg;
+
+	if (setns(v->netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(e, errno, "enter the network namespace");
+	return v->fn(v->arg, e);
+}
+
+int netns_run_here(int netns_fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct visit v = { .netns_fd = netns_fd, .fn = fn, .arg = arg };
+
+	return run_on_thread(enter_and_run, &v, e);
 }
 
 int netns_run(int netns_fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
 {
-	struct run r = { .netns_fd = netns_fd, .fn = fn, .arg = arg, .e = e };
+	struct visit v = { .netns_fd = netns_fd, .fn = fn, .arg = arg };
 
-	work_run(run_on_worker, &r);
-	return r.result;
+	return run_awaited(enter_and_run, &v, e);
 }
 
 static int set_loopback_up(struct err *e)
@@ -92,43 +126,23 @@ static int set_loopback_up(struct err *e)
 	return 0;
 }
 
-static int create(int *ret_fd, struct err *e)
+static int create(void *arg, struct err *e)
 {
-	auto_close int home = open(OURS, O_RDONLY | O_CLOEXEC);
 	auto_close int fd = -1;
-	int result;
+	int *ret_fd = arg;
 
-	if (home < 0)
-		return err_sys(e, errno, "open '%s'", OURS);
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_sys(e, errno, "create a network namespace");
 	fd = open(OURS, O_RDONLY | O_CLOEXEC);
-	result = fd < 0 ? err_sys(e, errno, "open '%s'", OURS) : set_loopback_up(e);
-	go_home(home);
-	if (result == 0)
-		*ret_fd = take_fd(&fd);
-	return result;
-}
-
-struct creation {
-	int fd;
-	struct err *e;
-	int result;
-};
-
-static void create_on_worker(void *arg)
-{
-	struct creation *c = arg;
-
-	c->result = create(&c->fd, c->e);
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s'", OURS);
+	if (set_loopback_up(e) < 0)
+		return -1;
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
 int netns_create(int *ret_fd, struct err *e)
 {
-	struct creation c = { .e = e };
-
-	work_run(create_on_worker, &c);
-	if (c.result == 0)
-		*ret_fd = c.fd;
-	return c.result;
+	return run_awaited(create, ret_fd, e);
 }

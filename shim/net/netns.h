@@ -6,7 +6,7 @@
 
 /*
  * Network namespaces. The shim itself stays in the host's: what has to happen in another one (netlink
- * sockets and taps belong to the namespace they are opened in) is a function that one thread runs there.
+ * sockets and taps belong to the namespace they are opened in) is a function that a thread of its own runs there.
  */
 
 /*
@@ -19,13 +19,14 @@ int netns_open(const char *path, int *ret_fd, struct err *e) must_check;
 int netns_create(int *ret_fd, struct err *e) must_check;
 
 /*
- * Run fn in it, on a worker thread (common/async/work.h says what it may do), and wait: in a fiber.
+ * Run fn in it, on a thread that ends afterwards (common/async/work.h says what it may do), and wait: in
+ * a fiber.
  * Returns what fn does.
  */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
 	must_check;
 
-/* The same on this thread, for programs without a loop. */
+/* The same for programs without a loop. */
 int netns_run_here(int netns_fd, int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
 	must_check;
 

@@ -32,6 +32,7 @@ import lifecycle  # noqa: E402
 import network  # noqa: E402
 import pod_growth  # noqa: E402
 import pods  # noqa: E402
+import rootless  # noqa: E402
 import sizes  # noqa: E402
 import streams  # noqa: E402
 import volumes  # noqa: E402
@@ -62,7 +63,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, console, network, sizes, growth):
+            for module in (commands, lifecycle, streams, environment, hooks, console, network, rootless, sizes, growth):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))
