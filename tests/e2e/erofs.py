@@ -461,6 +461,17 @@ def merged_mounts(image, files, *more):
             ("format/bind", "{{ mount 0 }}", "ro", "rbind")]
 
 
+def test_flipped_byte_in_every_layer(ct):
+    """Each of them is verified, whichever it is: none gives what was written there."""
+    with contextlib.ExitStack() as all_of_them:
+        for i in range(1, 10):
+            file, at = ct.layer_with(layered.body(i, f"data/own-{i}", 64))
+            all_of_them.enter_context(changed(file, at + 17))
+        code, out = ct.run_in(layer_mounts(ct.layers(10)), "for i in 1 2 3 4 5 6 7 8 9; do head -c 64 /data/own-$i | wc -c; done")
+    check_equal(out.count("Input/output error"), 9, out)
+    check_equal([line for line in out.split("\n") if line.strip().isdigit()], ["0"] * 9)
+
+
 def test_flipped_byte_in_a_blob(ct):
     """Of the data, an error when it is read; of what is read first, no start. The names are the image's."""
     files = ct.layers(2)

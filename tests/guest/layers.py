@@ -6,6 +6,7 @@ The disks are there when the machine boots: what plugs them later is the host's 
 
 import hashlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -57,7 +58,8 @@ def make_layer(directory, index, busybox):
 
 
 def verify(image, size, *more):
-    out = run("veritysetup", "format", f"--data-blocks={size // 4096}", f"--hash-offset={size}", *more,
+    block = next((int(word.split("=")[1]) for word in more if word.startswith("--data-block-size=")), 4096)
+    out = run("veritysetup", "format", f"--data-blocks={size // block}", f"--hash-offset={size}", *more,
               image, image)
     facts = dict(line.split(":", 1) for line in out.splitlines() if ":" in line)
     return facts["Root hash"].strip(), facts["Salt"].strip()
@@ -97,8 +99,9 @@ class Disks:
         self.directory = directory
         images = [make_layer(directory, i, i == N - 1) for i in range(N)]
         self.sizes = [size for _, size in images]
-        salts = [(), ("--salt=-",), ("--hash=sha512",), ("--no-superblock",)]
-        self.kinds = [salts[i % len(salts)] for i in range(N)]
+        kinds = [(), ("--no-superblock",), ("--hash=sha512",), ("--salt=-",),
+                 ("--data-block-size=512", "--hash-block-size=512"), ("--data-block-size=1024", "--hash-block-size=4096")]
+        self.kinds = [kinds[i % len(kinds)] for i in range(N)]
         facts = [verify(image, size, *self.kinds[i]) for i, (image, size) in enumerate(images)]
         self.roots, self.salts = [root for root, _ in facts], [salt for _, salt in facts]
         files = [image for image, _ in images]
@@ -146,6 +149,8 @@ def verity_options(disks, index, root=None):
                f"X-kata.dmverity.salt={disks.salts[index]}"]
     if "--no-superblock" in kind:
         options.append("X-kata.dmverity.no-superblock=true")
+    for word, option in (("--data-block-size=", "blocksize"), ("--hash-block-size=", "hashsize")):
+        options += [f"X-kata.dmverity.{option}={size}" for size in re.findall(rf"{word}(\d+)", kind)]
     if "sha512" in kind:
         options.append("X-kata.dmverity.algorithm=sha512")
     return options
