@@ -40,6 +40,7 @@ libagent_a_SOURCES = \
 	agent/storage/layers.c agent/storage/layers.h \
 	agent/storage/layers_plan.c agent/storage/layers_plan.h \
 	agent/storage/mirror.c agent/storage/mirror.h \
+	agent/storage/overlay.c agent/storage/overlay.h \
 	agent/storage/verified.c agent/storage/verified.h \
 	agent/storage/storage.c agent/storage/storage.h \
 	agent/storage/watched.c agent/storage/watched.h

@@ -162,7 +162,7 @@ static void undo_dns(void *arg)
 	struct err e = ERR_INIT;
 
 	(void)arg;
-	if (mount_remove(RESOLV_CONF, &e) < 0)
+	if (mount_remove(GUEST_MOUNT_POINT(RESOLV_CONF), &e) < 0)
 		log_warn("%s", e.text);
 }
 
@@ -191,7 +191,7 @@ static int set_dns(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, st
 	/* Containers bind-mount it and may run as any user. */
 	if (fchmodat(dirfd, "resolv.conf", 0644, 0) < 0)
 		return err_sys(e, errno, "set the mode of '%s'", path);
-	if (mount_at(path, RESOLV_CONF, "bind", &bind, e) < 0)
+	if (mount_at(path, GUEST_MOUNT_POINT(RESOLV_CONF), "bind", &bind, e) < 0)
 		return -1;
 	undo_push(u, "resolv.conf", undo_dns, sb);
 	return 0;

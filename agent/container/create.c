@@ -27,8 +27,6 @@
 #define ARGUMENTS_MAX     16384u /* words, of arguments and of the environment */
 
 #define CGROUP_REMOVE_MS 10000
-#define SHARE_DIR        "shared" /* below the run directory */
-#define POD_VOLUMES_DIR  "sandbox"
 
 /* Which part of a pod the host makes (agent-protocol.md 3.5). */
 #define CONTAINER_TYPE_KEY "io.katacontainers.pkg.oci.container_type"
@@ -162,7 +160,7 @@ static void undo_rootfs(void *arg)
 	const struct container *c = arg;
 	struct err e = ERR_INIT;
 
-	if (mount_remove(c->rootfs, &e) < 0)
+	if (mount_remove(GUEST_MOUNT_POINT(c->rootfs), &e) < 0)
 		log_warn("container %s: %s", c->id, e.text);
 }
 
@@ -178,17 +176,10 @@ static int share_rootfs(const struct container *c, const Grpc__Linux *linux_spec
 	return 0;
 }
 
-/* Where the host's share is, and others below it: what is in it may be written by containers. */
-static char *share_dir(const struct container *c)
-{
-	return path_join(c->sandbox->options->run_dir, SHARE_DIR);
-}
-
 /* A storage may have mounted it; otherwise Root.Path says where it is. */
 static int mount_rootfs(struct container *c, const Grpc__Root *root, struct err *e)
 {
 	const struct mount_options bind = { .flags = MS_BIND };
-	auto_free char *share = share_dir(c);
 	auto_close int fd = -1;
 	char fd_name[FD_PATH_MAX];
 	bool mounted;
@@ -205,11 +196,11 @@ static int mount_rootfs(struct container *c, const Grpc__Root *root, struct err 
 	if (strcmp(root->path, c->rootfs) == 0)
 		return 0;
 	/* Not a link: an image would choose what of the guest is its root. */
-	fd = path_open_guarded(share, root->path, O_DIRECTORY | O_NOFOLLOW, e);
+	fd = host_path_open(c->sandbox->options->run_dir, root->path, O_DIRECTORY | O_NOFOLLOW, e);
 	if (fd < 0)
 		return err_wrap(e, "root file system");
 	undo_push(&c->teardown, "root file system", undo_rootfs, c);
-	if (mount_at(fd_path(fd, fd_name), c->rootfs, "bind", &bind, e) < 0)
+	if (mount_at(fd_path(fd, fd_name), GUEST_MOUNT_POINT(c->rootfs), "bind", &bind, e) < 0)
 		return err_wrap(e, "root file system '%s'", root->path);
 	return 0;
 }
@@ -278,8 +269,6 @@ static int run_prestart(void *arg, pid_t pid, struct deadline d, struct err *e)
 static int launch_init(struct container *c, const Grpc__CreateContainerRequest *req,
 		       struct deadline d, struct err *e)
 {
-	auto_free char *share = share_dir(c);
-	auto_free char *pod_volumes = path_join(c->sandbox->options->run_dir, POD_VOLUMES_DIR);
 	Grpc__Spec *spec = req->oci;
 	struct process_params params = {
 		.container_id = c->id,
@@ -287,8 +276,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 		.spec = spec,
 		.process = spec->process,
 		.rootfs = c->rootfs,
-		.share = share,
-		.pod_volumes = pod_volumes,
+		.run_dir = c->sandbox->options->run_dir,
 		.no_pivot = c->sandbox->no_pivot,
 		.pipe_size = c->sandbox->options->pipe_size,
 		.prestart = run_prestart,

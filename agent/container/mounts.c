@@ -20,6 +20,7 @@
 #include "agent/container/detached.h"
 #include "agent/container/namespaces.h"
 #include "agent/container/pod_volume.h"
+#include "agent/mount/host_path.h"
 #include "agent/process/stage_step.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
@@ -110,6 +111,18 @@ static int map_owners(const struct stage *s, const struct detached_mount *d, str
 	return user < 0 ? -1 : detached_set_idmap(d->fd, d->attrs.idmap_below, user, e);
 }
 
+/* O_PATH, where what a path leads through may be filled with links. */
+static int open_source(const struct stage *s, const char *path, struct err *e)
+{
+	const char *run_dir = s->req->run_dir;
+	auto_free char *pod_volumes = run_dir[0] ? path_join(run_dir, "sandbox") : xstrdup("");
+	size_t volume_len;
+
+	if (pod_volume_is_part(pod_volumes, path, &volume_len))
+		return pod_volume_open_part(path, volume_len, e);
+	return host_path_open(run_dir, path, 0, e);
+}
+
 static int clone_source(const struct stage *s, const Grpc__Mount *m, struct detached_mount *d,
 			struct err *e)
 {
@@ -117,14 +130,11 @@ static int clone_source(const struct stage *s, const Grpc__Mount *m, struct deta
 						  .propagation_below = true };
 	auto_close int source = -1;
 	bool needs_procfs;
-	size_t volume_len;
 	struct statfs fs;
 
 	if (!mounts_bind_allowed(m->destination, &needs_procfs))
 		return err_set(e, ERR_DENIED, "nothing may be mounted there");
-	source = pod_volume_is_part(s->req->pod_volumes, m->source, &volume_len)
-			 ? pod_volume_open_part(m->source, volume_len, e)
-			 : path_open_guarded(s->req->share, m->source, 0, e);
+	source = open_source(s, m->source, e);
 	if (source < 0)
 		return -1;
 	d->fd = detached_clone(source, "", d->attrs.bind_below, e);

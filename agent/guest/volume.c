@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/mount/host_path.h"
 #include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -25,37 +26,45 @@
 
 /* A server of a share may take its time to answer: on the worker pool. */
 struct stat_work {
-	const char *path;
+	const char *run_dir, *path;
 	struct statfs fs;
 	struct stat st;
-	int sys;
+	int fd; /* O_PATH */
+	struct err e;
 };
 
 static void stat_now(void *arg)
 {
 	struct stat_work *w = arg;
-	auto_close int fd = open(w->path, O_PATH | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &w->st) < 0 || fstatfs(fd, &w->fs) < 0)
-		w->sys = errno;
+	w->fd = host_path_open(w->run_dir, w->path, 0, &w->e);
+	if (w->fd >= 0 && (fstat(w->fd, &w->st) < 0 || fstatfs(w->fd, &w->fs) < 0))
+		err_sys(&w->e, errno, "look at '%s'", w->path);
 }
 
-static int stat_path(const char *path, struct stat_work *ret, struct err *e)
+/* Returns an O_PATH descriptor of it. */
+static int stat_path(const char *run_dir, const char *path, struct stat_work *ret, struct err *e)
 {
-	*ret = (struct stat_work){ .path = path };
+	*ret = (struct stat_work){ .run_dir = run_dir, .path = path, .fd = -1, .e = ERR_INIT };
 	if (!path_is_clean(path))
 		return err_set(e, ERR_INVALID, "'%s' is no absolute path", path);
 	work_run(stat_now, ret);
-	return ret->sys ? err_sys(e, ret->sys, "look at '%s'", path) : 0;
+	if (ret->e.code == ERR_NONE)
+		return ret->fd;
+	if (ret->fd >= 0)
+		(void)close(ret->fd);
+	*e = ret->e;
+	return -1;
 }
 
-int volume_usage(const char *path, struct volume_usage *ret_bytes, struct volume_usage *ret_inodes,
-		 struct err *e)
+int volume_usage(const char *run_dir, const char *path, struct volume_usage *ret_bytes,
+		 struct volume_usage *ret_inodes, struct err *e)
 {
 	struct stat_work w;
+	auto_close int fd = stat_path(run_dir, path, &w, e);
 	uint64_t block;
 
-	if (stat_path(path, &w, e) < 0)
+	if (fd < 0)
 		return -1;
 	block = (uint64_t)w.fs.f_bsize;
 	*ret_bytes = (struct volume_usage){
@@ -131,7 +140,7 @@ struct xfs_growth { /* xfs_growfs_data */
 #define XFS_GROW _IOW('X', 110, struct xfs_growth)
 
 struct grow_work {
-	const char *path;
+	int volume;     /* O_PATH */
 	uint64_t bytes; /* of the disk */
 	uint64_t block; /* size of one */
 	bool ext4;
@@ -160,19 +169,21 @@ static int grow_xfs(int fd, const struct grow_work *w)
 static void grow_now(void *arg)
 {
 	struct grow_work *w = arg;
-	auto_close int fd = open(w->path, O_RDONLY | O_CLOEXEC);
+	char path[FD_PATH_MAX];
+	auto_close int fd = open(fd_path(w->volume, path), O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || (w->ext4 ? grow_ext4(fd, w) : grow_xfs(fd, w)) < 0)
 		w->sys = errno;
 }
 
-int volume_grow(const char *path, uint64_t size, struct err *e)
+int volume_grow(const char *run_dir, const char *path, uint64_t size, struct err *e)
 {
-	auto_free char *node = NULL;
-	struct grow_work grow = { .path = path };
 	struct stat_work w;
+	auto_close int fd = stat_path(run_dir, path, &w, e);
+	struct grow_work grow = { .volume = fd };
+	auto_free char *node = NULL;
 
-	if (stat_path(path, &w, e) < 0)
+	if (fd < 0)
 		return -1;
 	grow.ext4 = w.fs.f_type == EXT4_SUPER_MAGIC;
 	grow.block = (uint64_t)w.fs.f_bsize;
@@ -198,12 +209,14 @@ static void swap_on_now(void *arg)
 		w->sys = errno;
 }
 
-int volume_swap_on(const char *path, struct err *e)
+int volume_swap_on(const char *run_dir, const char *path, struct err *e)
 {
-	struct swap_work w = { .path = path };
 	struct stat_work at;
+	auto_close int fd = stat_path(run_dir, path, &at, e);
+	char opened[FD_PATH_MAX];
+	struct swap_work w = { .path = fd_path(fd, opened) };
 
-	if (stat_path(path, &at, e) < 0)
+	if (fd < 0)
 		return -1;
 	work_run(swap_on_now, &w);
 	return w.sys ? err_sys(e, w.sys, "swap on '%s'", path) : 0;

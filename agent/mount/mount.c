@@ -19,34 +19,62 @@
 #define BIND_FLAGS (MS_BIND | MS_REC)
 
 struct mount_work {
-	const char *source, *target, *fstype;
+	const char *source, *fstype;
+	const struct mount_point *at;
 	const struct mount_options *o;
-	const char *failed; /* the step, a literal; NULL: success */
-	int sys;
+	struct err e;
+	int r;
 };
+
+static int fail(struct mount_work *w, const char *step)
+{
+	return err_sys(&w->e, errno, "%s '%s' at '%s' (%s)", step, w->source, w->at->path,
+		       w->o->flags & MS_BIND ? "bind" : w->fstype);
+}
+
+static int mount_first(struct mount_work *w)
+{
+	const struct mount_options *o = w->o;
+	bool bind = o->flags & MS_BIND;
+	auto_close int onto = mount_point_open(w->at, &w->e);
+	char target[FD_PATH_MAX];
+
+	if (onto < 0)
+		return -1;
+	if (mount(w->source, fd_path(onto, target), bind ? NULL : w->fstype,
+		  bind ? o->flags & BIND_FLAGS : o->flags, bind ? NULL : o->data) < 0)
+		return fail(w, "mount");
+	return 0;
+}
+
+/* What the first call does not take. `mounted` is the root of the new mount. */
+static int mount_rest(struct mount_work *w, int mounted)
+{
+	const struct mount_options *o = w->o;
+	char target[FD_PATH_MAX];
+
+	(void)fd_path(mounted, target);
+	if ((o->flags & MS_BIND) && (o->flags & ~BIND_FLAGS) &&
+	    mount(NULL, target, NULL, (o->flags & ~MS_REC) | MS_REMOUNT, NULL) < 0)
+		return fail(w, "remount");
+	if (o->propagation && mount(NULL, target, NULL, o->propagation, NULL) < 0)
+		return fail(w, "set the propagation of");
+	return 0;
+}
 
 static void mount_now(void *arg)
 {
 	struct mount_work *w = arg;
-	const struct mount_options *o = w->o;
-	bool bind = o->flags & MS_BIND;
+	auto_close int mounted = -1;
+	char target[FD_PATH_MAX];
 
-	if (mount(w->source, w->target, bind ? NULL : w->fstype,
-		  bind ? o->flags & BIND_FLAGS : o->flags, bind ? NULL : o->data) < 0) {
-		w->failed = "mount";
-		w->sys = errno;
+	w->r = mount_first(w);
+	if (w->r < 0)
 		return;
-	}
-	if (bind && (o->flags & ~BIND_FLAGS) &&
-	    mount(NULL, w->target, NULL, (o->flags & ~MS_REC) | MS_REMOUNT, NULL) < 0) {
-		w->failed = "remount";
-		w->sys = errno;
-	} else if (o->propagation && mount(NULL, w->target, NULL, o->propagation, NULL) < 0) {
-		w->failed = "set the propagation of";
-		w->sys = errno;
-	}
-	if (w->failed && !(o->flags & MS_REMOUNT))
-		(void)umount2(w->target, MNT_DETACH);
+	mounted = mount_point_open(w->at, &w->e);
+	w->r = mounted < 0 ? -1 : mount_rest(w, mounted);
+	if (w->r < 0 && mounted >= 0 && !(w->o->flags & MS_REMOUNT))
+		(void)umount2(fd_path(mounted, target), MNT_DETACH);
 }
 
 /*
@@ -60,71 +88,60 @@ static bool mounts_at_once(const char *fstype, const struct mount_options *o)
 	       strcmp(fstype, "virtiofs") == 0;
 }
 
-int mount_at(const char *source, const char *target, const char *fstype,
+int mount_at(const char *source, const struct mount_point *at, const char *fstype,
 	     const struct mount_options *o, struct err *e)
 {
-	struct mount_work w = { .source = source, .target = target, .fstype = fstype, .o = o };
+	struct mount_work w = { .source = source, .at = at, .fstype = fstype, .o = o };
 
 	if (mounts_at_once(fstype, o))
 		mount_now(&w);
 	else
 		work_run(mount_now, &w);
-	if (w.failed)
-		return err_sys(e, w.sys, "%s '%s' at '%s' (%s)", w.failed, source, target,
-			       o->flags & MS_BIND ? "bind" : fstype);
-	return 0;
-}
-
-int mount_point_make(const char *source, const char *target, bool bind, struct err *e)
-{
-	auto_free char *parent = NULL;
-	auto_close int fd = -1;
-	struct stat st;
-
-	if (!bind || (stat(source, &st) == 0 && S_ISDIR(st.st_mode)))
-		return path_mkdirs(target, 0755, e);
-
-	parent = xstrndup(target, (size_t)(path_base(target) - target));
-	if (path_mkdirs(parent, 0755, e) < 0)
-		return -1;
-	fd = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return err_sys(e, errno, "create mount point '%s'", target);
-	return 0;
+	if (w.r < 0)
+		*e = w.e;
+	return w.r;
 }
 
 struct unmount_work {
-	const char *target;
+	int fd;
 	int sys;
 };
 
 static void unmount_now(void *arg)
 {
 	struct unmount_work *w = arg;
+	char target[FD_PATH_MAX];
 
-	if (umount2(w->target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
-	    errno != ENOENT)
+	if (umount2(fd_path(w->fd, target), MNT_DETACH) < 0 && errno != EINVAL)
 		w->sys = errno;
+	/* Here, not by the caller: the last one to let go of a file system waits for its disk. */
+	(void)close(w->fd);
 }
 
 /* Nothing that a disk would have to be waited for. */
-static bool unmounts_at_once(const char *target)
+static bool unmounts_at_once(int fd)
 {
 	struct statfs fs;
 
-	return statfs(target, &fs) == 0 &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == FUSE_SUPER_MAGIC);
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == FUSE_SUPER_MAGIC);
 }
 
-int mount_remove(const char *target, struct err *e)
+int mount_remove(const struct mount_point *at, struct err *e)
 {
-	struct unmount_work w = { .target = target };
+	struct err why = ERR_INIT;
+	struct unmount_work w = { .fd = mount_point_open(at, &why) };
 
-	if (unmounts_at_once(target))
+	if (w.fd < 0) {
+		if (why.sys == ENOENT)
+			return 0;
+		*e = why;
+		return err_wrap(e, "unmount '%s'", at->path);
+	}
+	if (unmounts_at_once(w.fd))
 		unmount_now(&w);
 	else
 		work_run(unmount_now, &w);
-	return w.sys ? err_sys(e, w.sys, "unmount '%s'", target) : 0;
+	return w.sys ? err_sys(e, w.sys, "unmount '%s'", at->path) : 0;
 }
 
 /* mountinfo writes blank, tab, newline and backslash as three octal digits (proc(5)). */

@@ -141,8 +141,7 @@ static int make_request(const struct process_params *params, int *ret_fd, struct
 	request.n_namespaces = params->n_namespaces;
 	request.namespaces = ns_list;
 	request.rootfs = (char *)(uintptr_t)params->rootfs;
-	request.share = (char *)(uintptr_t)params->share;
-	request.pod_volumes = (char *)(uintptr_t)params->pod_volumes;
+	request.run_dir = (char *)(uintptr_t)params->run_dir;
 	request.no_pivot = params->no_pivot;
 	request.cgroup = (char *)(uintptr_t)params->cgroup_path;
 	request.terminal = params->process->terminal;

@@ -60,8 +60,7 @@ struct process_params {
 	char *const *
 		cgroup_files; /* of cgroup v1, to be written to before the stage runs; NULL: none */
 	const char *rootfs, *cgroup_path;
-	const char *share;       /* the host's; "" for an exec */
-	const char *pod_volumes; /* where storages of the pod are (pod_volume.h); "" for an exec */
+	const char *run_dir; /* the agent's, for host_path_open(); "" for an exec */
 	bool no_pivot;
 	uint32_t pipe_size;
 

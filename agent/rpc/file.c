@@ -37,11 +37,16 @@ static void copy_now(void *arg)
 	w->r = copy_file(w->root, w->req, w->e);
 }
 
-static char *shared_dir(const struct rpc_call *call)
+static const char *run_dir(const struct rpc_call *call)
 {
 	const struct sandbox *sb = call->self;
 
-	return path_join(sb->options->run_dir, SHARED_DIR);
+	return sb->options->run_dir;
+}
+
+static char *shared_dir(const struct rpc_call *call)
+{
+	return path_join(run_dir(call), SHARED_DIR);
 }
 
 HANDLER(on_copy_file)
@@ -84,8 +89,7 @@ HANDLER(on_get_volume_stats)
 	Grpc__VolumeStatsResponse *answer = resp;
 	struct volume_usage bytes, inodes;
 
-	(void)call;
-	if (volume_usage(stats->volume_guest_path, &bytes, &inodes, e) < 0)
+	if (volume_usage(run_dir(call), stats->volume_guest_path, &bytes, &inodes, e) < 0)
 		return -1;
 	answer->n_usage = 2;
 	answer->usage = xcalloc(2, sizeof(*answer->usage));
@@ -101,9 +105,8 @@ HANDLER(on_resize_volume)
 {
 	const Grpc__ResizeVolumeRequest *resize = req;
 
-	(void)call;
 	(void)resp;
-	return volume_grow(resize->volume_guest_path, resize->size, e);
+	return volume_grow(run_dir(call), resize->volume_guest_path, resize->size, e);
 }
 
 HANDLER(on_add_swap)
@@ -125,16 +128,15 @@ HANDLER(on_add_swap)
 	if (modules_demand("virtio_blk", e) < 0 ||
 	    device_wait_blk(sb->devices, path.data, call->deadline, &node, e) < 0)
 		return -1;
-	return volume_swap_on(node, e);
+	return volume_swap_on(run_dir(call), node, e);
 }
 
 HANDLER(on_add_swap_path)
 {
 	const Grpc__AddSwapPathRequest *swap = req;
 
-	(void)call;
 	(void)resp;
-	return volume_swap_on(swap->path, e);
+	return volume_swap_on(run_dir(call), swap->path, e);
 }
 
 /* What of a Spec is asked here; the rest of it belongs to others. */
@@ -160,14 +162,18 @@ static char *termination_file(const struct container *c)
 }
 
 /* The container writes this file: it is any bytes, and need not be a file. */
-static char *read_termination_file(const char *path)
+static char *read_termination_file(const char *dir, const char *path)
 {
-	auto_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	auto_close int place = host_path_open(dir, path, O_NOFOLLOW, &ignored);
 	char *text = xcalloc(1, TERMINATION_DATA_MAX + 1);
+	auto_close int fd = -1;
+	char opened[FD_PATH_MAX];
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    read_full(fd, text, TERMINATION_DATA_MAX) < 0)
+	if (place >= 0 && fstat(place, &st) == 0 && S_ISREG(st.st_mode))
+		fd = open(fd_path(place, opened), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read_full(fd, text, TERMINATION_DATA_MAX) < 0)
 		text[0] = '\0';
 	utf8_clean(text);
 	return text;
@@ -182,7 +188,7 @@ HANDLER(on_get_diagnostic_data)
 	if (strcmp(ask->log_type, TERMINATION_LOG) != 0)
 		return err_set(e, ERR_INVALID, "'%s' is no kind of diagnostic data", ask->log_type);
 	path = termination_file(call->target);
-	answer->data = path ? read_termination_file(path) : xstrdup("");
+	answer->data = path ? read_termination_file(run_dir(call), path) : xstrdup("");
 	return 0;
 }
 
@@ -190,10 +196,9 @@ HANDLER(on_update_ephemeral_mounts)
 {
 	const Grpc__UpdateEphemeralMountsRequest *update = req;
 
-	(void)call;
 	(void)resp;
 	for (size_t i = 0; i < update->n_storages; i++)
-		if (storage_update_ephemeral(update->storages[i], e) < 0)
+		if (storage_update_ephemeral(run_dir(call), update->storages[i], e) < 0)
 			return err_wrap(e, "storage at '%s'", update->storages[i]->mount_point);
 	return 0;
 }

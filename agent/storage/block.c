@@ -133,13 +133,14 @@ static int prepare(const Grpc__Storage *s, const char *node, struct err *e)
 	return create ? make_file_system(node, s->fstype, e) : 0;
 }
 
-static int block_mount(const Grpc__Storage *s, const char *mount_point,
+static int block_mount(const Grpc__Storage *s, const struct mount_point *at,
 		       const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
 	auto_free char **words = NULL;
 	auto_free char *mapped = NULL;
 	auto_free char *node = NULL;
+	auto_close int onto = -1;
 	struct verity_params verity;
 	int verified;
 	size_t n;
@@ -158,13 +159,13 @@ static int block_mount(const Grpc__Storage *s, const char *mount_point,
 		if (verified_open(&verity, node, user, teardown, &mapped, e) < 0)
 			return -1;
 	}
-	if (mount_point_make(node, mount_point, o.flags & MS_BIND, e) < 0 ||
-	    mount_at(mapped ? mapped : node, mount_point, s->fstype, &o, e) < 0)
+	onto = mount_point_make(at, !(o.flags & MS_BIND), e);
+	if (onto < 0 || mount_at(mapped ? mapped : node, at, s->fstype, &o, e) < 0)
 		return -1;
-	if (s->fs_group && fs_group_apply(mount_point, s->fs_group, o.flags & MS_RDONLY, e) < 0) {
+	if (s->fs_group && fs_group_apply(at, s->fs_group, o.flags & MS_RDONLY, e) < 0) {
 		struct err late = ERR_INIT;
 
-		if (mount_remove(mount_point, &late) < 0)
+		if (mount_remove(at, &late) < 0)
 			err_append(e, "%s", late.text);
 		return -1;
 	}

@@ -15,7 +15,7 @@
 #define DEPTH_MAX 1000u /* directories in each other; each takes a descriptor and some stack */
 
 struct walk {
-	const char *path;
+	int root;
 	gid_t gid;
 	mode_t bits; /* for files; directories get more */
 	bool only_if_root_differs;
@@ -42,16 +42,14 @@ static int change(struct walk *w, int fd, const struct stat *st)
 
 static int walk_directory(struct walk *w, int fd, unsigned depth);
 
-static int walk_entry(struct walk *w, int dirfd, const char *name, unsigned depth)
+/* `name` is for errors. */
+static int walk_opened(struct walk *w, int fd, const char *name, unsigned depth)
 {
-	auto_close int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	auto_close int dir = -1;
 	struct stat st;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(&w->e, errno, "open '%s'", name);
+	if (fstat(fd, &st) < 0)
+		return err_sys(&w->e, errno, "stat '%s'", name);
 	if (S_ISLNK(st.st_mode) || st.st_dev != w->device)
 		return 0;
 	if (change(w, fd, &st) < 0)
@@ -62,6 +60,15 @@ static int walk_entry(struct walk *w, int dirfd, const char *name, unsigned dept
 	if (dir < 0)
 		return err_sys(&w->e, errno, "open directory '%s'", name);
 	return walk_directory(w, take_fd(&dir), depth + 1);
+}
+
+static int walk_entry(struct walk *w, int dirfd, const char *name, unsigned depth)
+{
+	auto_close int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(&w->e, errno, "open '%s'", name);
+	return walk_opened(w, fd, name, depth);
 }
 
 /* Owns fd. */
@@ -88,21 +95,23 @@ static void walk_now(void *arg)
 	struct walk *w = arg;
 	struct stat st;
 
-	if (lstat(w->path, &st) < 0) {
-		err_sys(&w->e, errno, "stat '%s'", w->path);
+	if (fstat(w->root, &st) < 0) {
+		err_sys(&w->e, errno, "stat");
 		return;
 	}
 	if (w->only_if_root_differs && st.st_gid == w->gid &&
 	    (st.st_mode & wanted_bits(w, st.st_mode)) == wanted_bits(w, st.st_mode))
 		return;
 	w->device = st.st_dev;
-	(void)walk_entry(w, AT_FDCWD, w->path, 0);
+	(void)walk_opened(w, w->root, ".", 0);
 }
 
-int fs_group_apply(const char *path, const Grpc__FSGroup *group, bool read_only, struct err *e)
+int fs_group_apply(const struct mount_point *at, const Grpc__FSGroup *group, bool read_only,
+		   struct err *e)
 {
+	auto_close int root = mount_point_open(at, e);
 	struct walk w = {
-		.path = path,
+		.root = root,
 		.gid = group->group_id,
 		.bits = read_only ? 0440 : 0660,
 		.only_if_root_differs =
@@ -110,10 +119,12 @@ int fs_group_apply(const char *path, const Grpc__FSGroup *group, bool read_only,
 		.e = ERR_INIT,
 	};
 
+	if (root < 0)
+		return -1;
 	work_run(walk_now, &w);
 	/* What is mounted read-only keeps the group that it has. */
 	if (w.e.code == ERR_NONE || (read_only && w.e.sys == EROFS))
 		return 0;
 	*e = w.e;
-	return err_wrap(e, "file system group of '%s'", path);
+	return err_wrap(e, "file system group of '%s'", at->path);
 }

@@ -48,7 +48,7 @@ static void undo_mount(void *arg)
 	char *path = arg;
 	struct err e = ERR_INIT;
 
-	if (mount_remove(path, &e) < 0)
+	if (mount_remove(GUEST_MOUNT_POINT(path), &e) < 0)
 		log_warn("layer stays mounted: %s", e.text);
 	else if (rmdir(path) < 0 && errno != ENOENT)
 		log_debug("mount point '%s' stays: %s", path, strerror(errno));
@@ -104,7 +104,7 @@ static int mount_layer(const char *node, const char *dir, const Grpc__Storage *s
 	undo_push(undo, "layer", undo_mount, xstrdup(dir));
 	if (path_mkdirs(dir, 0755, e) < 0)
 		return -1;
-	return mount_at(node, dir, s->fstype, &o, e);
+	return mount_at(node, GUEST_MOUNT_POINT(dir), s->fstype, &o, e);
 }
 
 /* The device to be read from: the disk, a partition of it, or what verifies that. */
@@ -300,18 +300,22 @@ static void overlay_now(void *arg)
 		(void)pthread_join(thread, NULL);
 }
 
-static int mount_overlay(const struct layers_plan *p, const char *dir, const char *target,
-			 struct err *e)
+static int mount_overlay(const struct layers_plan *p, const char *dir,
+			 const struct mount_point *at, struct err *e)
 {
 	auto_free char *data = layers_overlay_data(p);
+	auto_close int onto = -1;
+	char target[FD_PATH_MAX];
 	struct overlay o = { .dir = dir, .target = target, .data = data };
 
 	if (strlen(data) > MOUNT_DATA_MAX)
 		return err_set(e, ERR_EXHAUSTED, "%zu layers are too many for one overlay", p->n);
-	if (path_mkdirs(target, 0755, e) < 0)
+	onto = mount_point_make(at, true, e);
+	if (onto < 0)
 		return -1;
+	(void)fd_path(onto, target);
 	work_run(overlay_now, &o);
-	return o.failed ? err_sys(e, o.sys, "%s at '%s'", o.failed, target) : 0;
+	return o.failed ? err_sys(e, o.sys, "%s at '%s'", o.failed, at->path) : 0;
 }
 
 static void free_nodes(char ***node)
@@ -321,7 +325,7 @@ static void free_nodes(char ***node)
 	free(*node);
 }
 
-int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+int layers_mount(Grpc__Storage *const *member, size_t n, const struct mount_point *at,
 		 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_layers_plan struct layers_plan p = { .n = 0 };
@@ -342,5 +346,5 @@ int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
 		return -1;
 	if (make_directories(&p, dir, e) < 0)
 		return -1;
-	return mount_overlay(&p, dir, target, e);
+	return mount_overlay(&p, dir, at, e);
 }

@@ -27,7 +27,7 @@ int layers_target(Grpc__Storage *const *member, size_t n, const char **ret, stru
  * Wait for the disks, map and mount the layers side by side, assemble. All but the overlay goes on
  * *teardown; a failure may have left something there, which the caller runs. Errors name the layer.
  */
-int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+int layers_mount(Grpc__Storage *const *member, size_t n, const struct mount_point *at,
 		 const struct storage_user *user, struct undo *teardown, struct err *e) must_check;
 
 #endif

@@ -3,7 +3,6 @@
 #include "agent/storage/storage.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/mount/mount.h"
 #include "agent/storage/layers.h"
@@ -18,6 +17,7 @@
 
 struct storage {
 	char *mount_point;
+	const char *run_dir; /* borrowed */
 	unsigned users;
 	bool keep;            /* the last user's end does not unmount it */
 	bool busy;            /* being mounted or unmounted by some fiber */
@@ -74,26 +74,37 @@ struct request {
 	size_t n;
 };
 
-static int request_mount(const struct request *r, const char *mount_point,
+static int request_mount(const struct request *r, const struct mount_point *at,
 			 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	if (r->driver)
-		return r->driver->mount(r->member[0], mount_point, user, teardown, e);
-	return layers_mount(r->member, r->n, mount_point, user, teardown, e);
+		return r->driver->mount(r->member[0], at, user, teardown, e);
+	return layers_mount(r->member, r->n, at, user, teardown, e);
 }
 
-/* What mount_point_make() made for a storage that came to nothing. */
-static void mount_point_unmake(const char *mount_point)
+/* A link that is in the way is there too, and not ours to take away. */
+static bool is_there(const struct mount_point *at)
 {
-	if (rmdir(mount_point) < 0 && (errno != ENOTDIR || unlink(mount_point) < 0) &&
-	    errno != ENOENT)
-		log_debug("mount point '%s' stays: %s", mount_point, strerror(errno));
+	struct err why = ERR_INIT;
+	auto_close int fd = mount_point_open(at, &why);
+
+	return fd >= 0 || why.sys != ENOENT;
+}
+
+/* Fails on a share that the host made read-only, and where files are left: both are fine. */
+static void unmake(const struct mount_point *at, bool file)
+{
+	struct err e = ERR_INIT;
+
+	if (mount_point_unmake(at, file, &e) < 0)
+		log_debug("mount point stays: %s", e.text);
 }
 
 static int add(struct storage_table *t, const struct request *r, const struct storage_user *user,
 	       char **ret_mount_point, struct err *e)
 {
 	auto_free char *mount_point = NULL;
+	struct mount_point at = { .run_dir = user->run_dir };
 	struct storage *s;
 	bool was_there;
 
@@ -116,14 +127,16 @@ static int add(struct storage_table *t, const struct request *r, const struct st
 
 	s = xnew(struct storage);
 	s->mount_point = xstrdup(mount_point);
+	s->run_dir = user->run_dir;
 	s->keep = r->keep;
 	s->busy = true;
 	HASH_ADD_KEYPTR(hh, t->first, s->mount_point, strlen(s->mount_point), s);
-	was_there = access(mount_point, F_OK) == 0;
-	if (request_mount(r, mount_point, user, &s->teardown, e) < 0) {
+	at.path = mount_point;
+	was_there = is_there(&at);
+	if (request_mount(r, &at, user, &s->teardown, e) < 0) {
 		undo_run(&s->teardown);
 		if (!was_there)
-			mount_point_unmake(mount_point);
+			unmake(&at, true);
 		storage_forget(t, s);
 		return err_wrap(e, "%s storage at '%s'", r->name, mount_point);
 	}
@@ -165,14 +178,14 @@ int storage_add_layers(struct storage_table *t, Grpc__Storage *const *member, si
 
 static void storage_unmount(struct storage_table *t, struct storage *s)
 {
+	const struct mount_point at = { .run_dir = s->run_dir, .path = s->mount_point };
 	struct err e = ERR_INIT;
 
 	s->busy = true;
-	if (mount_remove(s->mount_point, &e) < 0)
+	if (mount_remove(&at, &e) < 0)
 		log_warn("storage stays mounted: %s", e.text);
-	/* Fails on a share that the host made read-only, and where files are left: both are fine. */
-	else if (rmdir(s->mount_point) < 0 && errno != ENOENT)
-		log_debug("mount point '%s' stays: %s", s->mount_point, strerror(errno));
+	else
+		unmake(&at, false);
 	undo_run(&s->teardown);
 	storage_forget(t, s);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "agent.pb-c.h"
+#include "agent/mount/host_path.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
 #include "common/base/undo.h"
@@ -25,7 +26,7 @@ struct storage_table {
 
 /* For whom it is mounted: drivers that keep files per container need to know where. */
 struct storage_user {
-	const char *run_dir;
+	const char *run_dir;      /* must outlive the table */
 	const char *container_id; /* NULL: the sandbox itself */
 	struct device_watch *devices;
 };
@@ -57,7 +58,7 @@ void storage_release_all(struct storage_table *t);
  * Change the options of an `ephemeral` storage that is mounted (the options hold "remount"), or mount
  * one that is not. ERR_INVALID for other drivers. Waits.
  */
-int storage_update_ephemeral(const Grpc__Storage *s, struct err *e) must_check;
+int storage_update_ephemeral(const char *run_dir, const Grpc__Storage *s, struct err *e) must_check;
 
 unsigned storage_users(const struct storage_table *t, const char *mount_point);
 
@@ -68,7 +69,7 @@ unsigned storage_users(const struct storage_table *t, const char *mount_point);
 struct storage_driver {
 	const char *name; /* Storage.driver */
 	bool keep;        /* until the sandbox ends, as if marked `shared` */
-	int (*mount)(const Grpc__Storage *s, const char *mount_point,
+	int (*mount)(const Grpc__Storage *s, const struct mount_point *at,
 		     const struct storage_user *user, struct undo *teardown, struct err *e);
 };
 

@@ -29,10 +29,11 @@ static const char *const tmpfs_options[] = { "size=16m", "nr_inodes=4096", "mode
 
 struct watched {
 	char *mount_point;
-	char *place;  /* where the tmpfs is mounted for us; NULL: not yet */
-	char *name;   /* of a source that is a file, in `from`; NULL: a directory */
-	int from, to; /* the source, or its directory; the root of the tmpfs */
-	bool failing; /* that was said */
+	const char *run_dir; /* borrowed */
+	char *place;         /* where the tmpfs is mounted for us; NULL: not yet */
+	char *name;          /* of a source that is a file, in `from`; NULL: a directory */
+	int from, to;        /* the source, or its directory; the root of the tmpfs */
+	bool failing;        /* that was said */
 	struct fiber_group watch;
 };
 
@@ -82,7 +83,7 @@ static void remove_place(const char *path)
 {
 	struct err e = ERR_INIT;
 
-	if (mount_remove(path, &e) < 0)
+	if (mount_remove(GUEST_MOUNT_POINT(path), &e) < 0)
 		log_warn("the copy of a volume stays: %s", e.text);
 	else if (rmdir(path) < 0)
 		log_debug("'%s' stays: %s", path, strerror(errno));
@@ -130,14 +131,14 @@ static bool is_small(int from)
 	       m.size.bytes <= size_limit.bytes;
 }
 
-static int bind_plainly(const Grpc__Storage *s, const char *mount_point, struct err *e)
+static int bind_plainly(int source, bool directory, const struct mount_point *at, struct err *e)
 {
 	const struct mount_options bind = { .flags = MS_BIND };
+	auto_close int onto = mount_point_make(at, directory, e);
+	char path[FD_PATH_MAX];
 
-	log_info("volume '%s' is too large to be watched for changes", mount_point);
-	if (mount_point_make(s->source, mount_point, true, e) < 0)
-		return -1;
-	return mount_at(s->source, mount_point, "bind", &bind, e);
+	log_info("volume '%s' is too large to be watched for changes", at->path);
+	return onto < 0 ? -1 : mount_at(fd_path(source, path), at, "bind", &bind, e);
 }
 
 /* The kernel clones only what is mounted somewhere (before Linux 6.15). */
@@ -162,6 +163,7 @@ static int make_place(struct watched *w, const char *run_dir, struct err *e)
 static int show(const struct watched *w, const Grpc__Storage *s, struct err *e)
 {
 	auto_mount_attrs struct mount_attrs attrs = { .fs = NULL };
+	const struct mount_point at = { .run_dir = w->run_dir, .path = w->mount_point };
 	auto_close int shown = detached_clone(w->to, w->name ? FILE_NAME : "", false, e);
 	auto_close int onto = -1;
 
@@ -169,12 +171,8 @@ static int show(const struct watched *w, const Grpc__Storage *s, struct err *e)
 		return -1;
 	if (detached_set(shown, false, attrs.set | attrs.below_set, 0, MS_PRIVATE, e) < 0)
 		return -1;
-	if (mount_point_make(s->source, w->mount_point, true, e) < 0)
-		return -1;
-	onto = open(w->mount_point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (onto < 0)
-		return err_sys(e, errno, "open '%s'", w->mount_point);
-	return detached_attach(shown, onto, e);
+	onto = mount_point_make(&at, !w->name, e);
+	return onto < 0 ? -1 : detached_attach(shown, onto, e);
 }
 
 static int start_watch(struct watched *w, const Grpc__Storage *s, const char *run_dir,
@@ -192,31 +190,46 @@ static int start_watch(struct watched *w, const Grpc__Storage *s, const char *ru
 	return 0;
 }
 
-static int watched_mount(const Grpc__Storage *s, const char *mount_point,
+/* The directory at `source`, or the one that a file is in, to be read. */
+static int open_directory(const char *run_dir, const char *source, bool file, struct err *e)
+{
+	auto_free char *path =
+		file ? xstrndup(source, (size_t)(path_base(source) - source)) : xstrdup(source);
+	auto_close int place = host_path_open(run_dir, path, O_DIRECTORY, e);
+	int fd;
+
+	if (place < 0)
+		return -1;
+	fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+}
+
+static int watched_mount(const Grpc__Storage *s, const struct mount_point *at,
 			 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
-	auto_free char *parent = NULL;
+	auto_close int source = -1;
 	auto_close int from = -1;
 	struct watched *w;
 	struct stat st;
 
 	if (!path_is_clean(s->source))
 		return err_set(e, ERR_INVALID, "'%s' is no absolute path", s->source);
-	if (stat(s->source, &st) < 0)
-		return err_sys(e, errno, "'%s'", s->source);
+	source = host_path_open(user->run_dir, s->source, 0, e);
+	if (source < 0)
+		return -1;
+	if (fstat(source, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", s->source);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return err_set(e, ERR_INVALID, "'%s' is neither a file nor a directory", s->source);
-	parent = S_ISDIR(st.st_mode)
-			 ? xstrdup(s->source)
-			 : xstrndup(s->source, (size_t)(path_base(s->source) - s->source));
-	from = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	from = open_directory(user->run_dir, s->source, S_ISREG(st.st_mode), e);
 	if (from < 0)
-		return err_sys(e, errno, "open '%s'", parent);
+		return -1;
 	if (S_ISDIR(st.st_mode) ? !is_small(from) : (uint64_t)st.st_size > size_limit.bytes)
-		return bind_plainly(s, mount_point, e);
+		return bind_plainly(source, S_ISDIR(st.st_mode), at, e);
 
 	w = xnew(struct watched);
-	w->mount_point = xstrdup(mount_point);
+	w->mount_point = xstrdup(at->path);
+	w->run_dir = user->run_dir;
 	w->name = S_ISDIR(st.st_mode) ? NULL : xstrdup(path_base(s->source));
 	w->from = take_fd(&from);
 	w->to = -1;

@@ -17,12 +17,12 @@
 #define DEPTH_MAX    256
 #define LINKS_MAX    8 /* dangling symlinks that lead to dangling symlinks */
 
-static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
+static int open_resolved(int rootfd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC),
 		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = resolve,
 	};
 	int fd = -1;
 
@@ -34,6 +34,11 @@ static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
+{
+	return open_resolved(rootfd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
 int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, struct err *e)
 {
 	int fd = open_in_root(rootfd, path, flags, mode);
@@ -43,37 +48,15 @@ int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, stru
 	return fd;
 }
 
-/* What follows `root` in `path`; NULL: it is not in there. Borrowed from `path`. */
-static const char *rest_below(const char *root, const char *path)
+int path_open_without_links(int rootfd, const char *path, int flags, struct err *e)
 {
-	for (;;) {
-		size_t len;
+	/* With both O_PATH and O_NOFOLLOW the kernel would open a link itself. */
+	int fd = open_resolved(rootfd, path, (flags & ~O_NOFOLLOW) | O_PATH, 0,
+			       RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 
-		root += strspn(root, "/");
-		path += strspn(path, "/");
-		len = strcspn(root, "/");
-		if (len == 0)
-			return path;
-		if (strncmp(root, path, len) != 0 || (path[len] != '\0' && path[len] != '/'))
-			return NULL;
-		root += len;
-		path += len;
-	}
-}
-
-int path_open_guarded(const char *root, const char *path, int flags, struct err *e)
-{
-	const char *rest = root[0] ? rest_below(root, path) : NULL;
-	auto_close int rootfd = -1;
-	int fd;
-
-	if (rest) {
-		rootfd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		fd = rootfd < 0 ? -1 : open_in_root(rootfd, rest, flags | O_PATH, 0);
-	} else {
-		fd = open(path, flags | O_PATH | O_CLOEXEC);
-	}
-	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s' without a link on the way", path);
+	return fd;
 }
 
 /*
@@ -159,6 +142,30 @@ static int make_dirs(int rootfd, const char *path, mode_t mode, int links, struc
 int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e)
 {
 	return make_dirs(rootfd, path, mode, LINKS_MAX, e);
+}
+
+int path_mkdirs_without_links(int rootfd, const char *path, mode_t mode, struct err *e)
+{
+	auto_free char *copy = xstrdup(path);
+	auto_close int dir = open_in_root(rootfd, "/", O_PATH | O_DIRECTORY, 0);
+	char *save = NULL;
+
+	if (dir < 0)
+		return err_sys(e, errno, "open the root of '%s'", path);
+	for (char *name = strtok_r(copy, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
+		int next;
+
+		if (strcmp(name, "..") == 0)
+			return err_set(e, ERR_INVALID, "'%s' has a '..'", path);
+		if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "create directory '%s' of '%s'", name, path);
+		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return err_sys(e, errno, "open directory '%s' of '%s'", name, path);
+		(void)close(dir);
+		dir = next;
+	}
+	return take_fd(&dir);
 }
 
 static int make_file(int rootfd, const char *path, mode_t mode, int links, struct err *e)
@@ -279,6 +286,23 @@ char *path_join(const char *a, const char *b)
 		len--;
 	b += strspn(b, "/");
 	return xasprintf("%.*s/%s", (int)len, a, b);
+}
+
+const char *path_below(const char *root, const char *path)
+{
+	for (;;) {
+		size_t len;
+
+		root += strspn(root, "/");
+		path += strspn(path, "/");
+		len = strcspn(root, "/");
+		if (len == 0)
+			return path;
+		if (strncmp(root, path, len) != 0 || (path[len] != '\0' && path[len] != '/'))
+			return NULL;
+		root += len;
+		path += len;
+	}
 }
 
 bool path_is_clean(const char *path)

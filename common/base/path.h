@@ -19,11 +19,8 @@
 int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode, struct err *e)
 	must_check;
 
-/*
- * O_PATH of an absolute path of the guest, with `flags`. What lies in `root`, a share that others write into,
- * is resolved beneath it as above; everything else as it is. An empty root: there is none.
- */
-int path_open_guarded(const char *root, const char *path, int flags, struct err *e) must_check;
+/* O_PATH of `path` inside rootfd, with `flags`. A symlink on the way, the last component included, is an error. */
+int path_open_without_links(int rootfd, const char *path, int flags, struct err *e) must_check;
 
 /*
  * mkdir -p inside rootfd; where a symlink leads to nothing, what it leads to (inside rootfd) is made.
@@ -37,6 +34,9 @@ int path_mkdirs_in_root(int rootfd, const char *path, mode_t mode, struct err *e
  */
 int path_mkfile_in_root(int rootfd, const char *path, mode_t mode, struct err *e) must_check;
 
+/* As path_mkdirs_in_root(), where a symlink on the way is an error. */
+int path_mkdirs_without_links(int rootfd, const char *path, mode_t mode, struct err *e) must_check;
+
 /* mkdir -p of a trusted host or guest path. Existing directories are left as they are. */
 int path_mkdirs(const char *path, mode_t mode, struct err *e) must_check;
 
@@ -45,6 +45,9 @@ int path_remove_tree(int dirfd, const char *name, struct err *e) must_check;
 
 /* "a" + "/b" -> "a/b", with exactly one slash between. For free(). */
 char *path_join(const char *a, const char *b) must_check;
+
+/* What follows `root` in `path`, without a slash before it; NULL: it is not in there. Borrowed from `path`. */
+const char *path_below(const char *root, const char *path);
 
 /* Absolute, no empty, "." or ".." component, no longer than PATH_MAX. */
 bool path_is_clean(const char *path);

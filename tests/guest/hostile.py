@@ -2,6 +2,7 @@
 """Images that try to lead the agent out of their root. Each either cannot be run, with an error that says
 why, or runs with what it asked for inside its own root; the guest outside is as before."""
 
+import json
 import os
 
 from guest import PRIVILEGED, RUN, SHARE, Status, bind, process, spec
@@ -176,3 +177,79 @@ def test_hostile_roots(g):
         g.agent.refused("CreateContainer", *refusals, container_id=g.new_id(), text=f"open '{volume}'",
                         OCI=spec("true", mounts=[bind(volume, "/mnt")]))
     check_equal(g.look(LOOK), before)
+
+
+# What a container that runs has put where storages of later ones are to be mounted, or taken from; each leads out.
+STORAGES = [
+    {"driver": "ephemeral", "source": "tmpfs", "fstype": "tmpfs", "mount_point": "{link}"},
+    {"driver": "ephemeral", "source": "tmpfs", "fstype": "tmpfs", "mount_point": "{link}/below"},
+    {"driver": "ephemeral", "source": "tmpfs", "fstype": "tmpfs", "mount_point": "{link}/new", "options": ["fsgid=1234"]},
+    {"driver": "local", "mount_point": "{link}", "options": ["mode=0777", "fsgid=1234"]},
+    {"driver": "local", "mount_point": "{link}/new", "options": ["mode=0777"]},
+    {"driver": "bind", "source": "{share}/busybox/tmp", "mount_point": "{link}"},
+    {"driver": "bind", "source": "{share}/busybox/etc/passwd", "mount_point": "{link}/secret"},
+    {"driver": "bind", "source": "{link}", "mount_point": "{share}/taken"},
+    {"driver": "bind", "source": "{link}/secret", "mount_point": "{share}/taken"},
+    {"driver": "watchable-bind", "source": "{share}/busybox/etc", "mount_point": "{link}/below"},
+    {"driver": "watchable-bind", "source": "{link}", "mount_point": "{share}/taken"},
+    {"driver": "watchable-bind", "source": "{link}/secret", "mount_point": "{share}/taken"},
+    {"driver": "overlayfs", "source": "overlay", "options": ["lowerdir={share}/busybox/etc:{share}/busybox/tmp"],
+     "mount_point": "{link}/below"},
+    {"driver": "overlayfs", "source": "overlay", "options": ["lowerdir={link}:{share}/busybox/tmp"],
+     "mount_point": "{share}/taken"},
+    {"driver": "overlayfs", "source": "overlay", "mount_point": "{share}/taken", "options": [
+        "lowerdir={share}/busybox/etc", "upperdir={link}/below", "workdir={share}/busybox/tmp"]},
+    {"driver": "overlayfs", "source": "overlay", "options": ["lowerdir={share}/busybox/etc:{share}/busybox/tmp"],
+     "driver_options": ["io.katacontainers.volume.overlayfs.create_directory={link}/new"],
+     "mount_point": "{share}/taken"},
+    {"driver": "virtio-fs", "source": "kataShared", "fstype": "virtiofs", "mount_point": "{link}/below"},
+]
+
+
+def test_hostile_storages(g):
+    """A link in the share, or on a volume: no storage is mounted where it leads, or taken from there."""
+    watch, look = watcher(g)
+    os.makedirs(f"{g.share}/trapped/data")
+    os.symlink(TRAP, f"{g.share}/trapped/link")
+    os.symlink(f"../../../../../..{TRAP}", f"{g.share}/trapped/data/link")
+    volume = f"{RUN}/sandbox/storage/volume"
+    g.agent("CreateContainer", container_id="volumes", OCI=spec("sleep", "1000", mounts=[bind(volume, "/mnt")]),
+            storages=[{"driver": "ephemeral", "source": "tmpfs", "fstype": "tmpfs", "mount_point": volume}])
+    g.agent("StartContainer", container_id="volumes")
+    check_equal(g.exec_output("volumes", "ln", "-s", TRAP, "/mnt/link")[2], 0)
+    before = look()
+    for link in (f"{SHARE}/trapped/link", f"{SHARE}/trapped/data/link", f"{volume}/link"):
+        for storage in STORAGES:
+            words = json.loads(json.dumps(storage).replace("{link}", link).replace("{share}", SHARE))
+            try:
+                g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND", "FAILED_PRECONDITION",
+                                container_id=g.new_id(), storages=[words], OCI=spec("true"), text=link)
+            except Failure as failure:
+                raise Failure(f"{words}: {failure}") from None
+        for method, fields in (("GetVolumeStats", {"volume_guest_path": link}),
+                               ("ResizeVolume", {"volume_guest_path": link, "size": 1}),
+                               ("AddSwapPath", {"path": f"{link}/secret"}),
+                               ("UpdateEphemeralMounts", {"storages": [STORAGES[0] | {"mount_point": link}]})):
+            g.agent.refused(method, "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND", text=link, **fields)
+        check_equal(look(), before, link)
+    g.remove("volumes")
+    g.remove(watch)
+
+
+def test_hostile_end_of_storages(g):
+    """Where a storage is mounted, its directory is exchanged for a link: what the link leads to stays mounted."""
+    lay_trap(g)
+    place = f"{SHARE}/busybox/mnt/own/volume"
+    storage = {"driver": "bind", "source": f"{SHARE}/busybox/tmp", "mount_point": place}
+    g.agent("CreateContainer", container_id="owner", OCI=spec("sleep", "1000"), storages=[storage])
+    target = f"{RUN}/sandbox/mounted/volume"
+    g.agent("CreateContainer", container_id="victim", OCI=spec("sleep", "1000", mounts=[bind(target, "/mnt")]),
+            storages=[{"driver": "bind", "source": f"{SHARE}/busybox/etc", "mount_point": target}])
+    mounted = "grep -c ' /run/kata-containers/sandbox/mounted/volume ' /guest/proc/1/mountinfo"
+    check_equal(g.look(mounted).strip(), "1")
+    os.rename(f"{g.share}/busybox/mnt/own", f"{g.share}/busybox/mnt/moved")
+    os.symlink(f"{RUN}/sandbox/mounted", f"{g.share}/busybox/mnt/own")
+    g.remove("owner")
+    check_equal(g.look(mounted).strip(), "1", "the mount of another container")
+    g.remove("victim")
+    os.unlink(f"{g.share}/busybox/mnt/own")

@@ -35,6 +35,7 @@ AGENT_TESTS = \
 	tests/unit/agent/test_cmdline \
 	tests/unit/agent/test_guest_hooks \
 	tests/unit/agent/test_host_devices \
+	tests/unit/agent/test_host_path \
 	tests/unit/agent/test_hugepages \
 	tests/unit/agent/test_layers_plan \
 	tests/unit/agent/test_copy_file \
@@ -46,7 +47,7 @@ AGENT_TESTS = \
 check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS)
 
-agent_test_libs = libagent.a libdevice.a libverity.a liboci.a libasync.a libjson.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
+agent_test_libs = libagent.a libstage.a libdevice.a libverity.a liboci.a libasync.a libjson.a libprotogen.a libbase.a $(PROTOBUF_C_LIBS) $(UV_LIBS) \
 	$(CMOCKA_LIBS)
 tests_unit_agent_test_cmdline_SOURCES = tests/unit/agent/test_cmdline.c
 tests_unit_agent_test_cmdline_LDADD = $(agent_test_libs)
@@ -54,6 +55,8 @@ tests_unit_agent_test_guest_hooks_SOURCES = tests/unit/agent/test_guest_hooks.c
 tests_unit_agent_test_guest_hooks_LDADD = $(agent_test_libs)
 tests_unit_agent_test_host_devices_SOURCES = tests/unit/agent/test_host_devices.c
 tests_unit_agent_test_host_devices_LDADD = $(agent_test_libs)
+tests_unit_agent_test_host_path_SOURCES = tests/unit/agent/test_host_path.c
+tests_unit_agent_test_host_path_LDADD = $(agent_test_libs)
 tests_unit_agent_test_hugepages_SOURCES = tests/unit/agent/test_hugepages.c
 tests_unit_agent_test_hugepages_LDADD = $(agent_test_libs)
 tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c

@@ -32,7 +32,7 @@ static void note(char what, const char *where)
 	(void)snprintf(t.log + used, sizeof(t.log) - used, "%c%s ", what, where);
 }
 
-static int mount_test(const Grpc__Storage *s, const char *mount_point,
+static int mount_test(const Grpc__Storage *s, const struct mount_point *at,
 		      const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	(void)s;
@@ -44,7 +44,7 @@ static int mount_test(const Grpc__Storage *s, const char *mount_point,
 		t.refuse--;
 		return err_set(e, ERR_INTERNAL, "refused");
 	}
-	note('+', mount_point);
+	note('+', at->path);
 	return 0;
 }
 
@@ -54,10 +54,10 @@ const struct storage_driver *const storage_drivers[] = { &plain, &kept };
 const size_t storage_n_drivers = ARRAY_LEN(storage_drivers);
 
 /* In the place of agent/mount/mount.c. */
-int mount_remove(const char *target, struct err *e)
+int mount_remove(const struct mount_point *at, struct err *e)
 {
 	(void)e;
-	note('-', target);
+	note('-', at->path);
 	return 0;
 }
 
@@ -76,7 +76,7 @@ static void unmount_layers(void *arg)
 	note('-', "layers");
 }
 
-int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
+int layers_mount(Grpc__Storage *const *member, size_t n, const struct mount_point *at,
 		 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	(void)member;
@@ -88,7 +88,7 @@ int layers_mount(Grpc__Storage *const *member, size_t n, const char *target,
 		t.refuse--;
 		return err_set(e, ERR_INTERNAL, "refused");
 	}
-	note('+', target);
+	note('+', at->path);
 	return 0;
 }
 
