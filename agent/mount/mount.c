@@ -47,12 +47,20 @@ static int mount_first(struct mount_work *w)
 	return 0;
 }
 
-/* What the first call does not take. `mounted` is the root of the new mount. */
-static int mount_rest(struct mount_work *w, int mounted)
+static bool wants_rest(const struct mount_options *o)
+{
+	return o->propagation || ((o->flags & MS_BIND) && (o->flags & ~BIND_FLAGS));
+}
+
+/* What the first call does not take. */
+static int mount_rest(struct mount_work *w)
 {
 	const struct mount_options *o = w->o;
+	auto_close int mounted = mount_point_open(w->at, &w->e);
 	char target[FD_PATH_MAX];
 
+	if (mounted < 0)
+		return -1;
 	(void)fd_path(mounted, target);
 	if ((o->flags & MS_BIND) && (o->flags & ~BIND_FLAGS) &&
 	    mount(NULL, target, NULL, (o->flags & ~MS_REC) | MS_REMOUNT, NULL) < 0)
@@ -62,19 +70,28 @@ static int mount_rest(struct mount_work *w, int mounted)
 	return 0;
 }
 
+static void take_back(struct mount_work *w)
+{
+	struct err late = ERR_INIT;
+	auto_close int mounted = mount_point_open(w->at, &late);
+	char target[FD_PATH_MAX];
+
+	if (mounted < 0)
+		err_append(&w->e, "it stays mounted: %s", late.text);
+	else
+		(void)umount2(fd_path(mounted, target), MNT_DETACH);
+}
+
 static void mount_now(void *arg)
 {
 	struct mount_work *w = arg;
-	auto_close int mounted = -1;
-	char target[FD_PATH_MAX];
 
 	w->r = mount_first(w);
-	if (w->r < 0)
+	if (w->r < 0 || !wants_rest(w->o))
 		return;
-	mounted = mount_point_open(w->at, &w->e);
-	w->r = mounted < 0 ? -1 : mount_rest(w, mounted);
-	if (w->r < 0 && mounted >= 0 && !(w->o->flags & MS_REMOUNT))
-		(void)umount2(fd_path(mounted, target), MNT_DETACH);
+	w->r = mount_rest(w);
+	if (w->r < 0 && !(w->o->flags & MS_REMOUNT))
+		take_back(w);
 }
 
 /*
