@@ -164,11 +164,22 @@ int container_start(struct container *c, struct deadline d, struct err *e)
 	return 0;
 }
 
+/* What it does not say of itself it has as the container's own process, as with runc. */
+static void inherit(Grpc__Process *process, const Grpc__Process *init)
+{
+	if (!process->capabilities)
+		process->capabilities = init->capabilities;
+	if (!process->apparmorprofile[0])
+		process->apparmorprofile = init->apparmorprofile;
+	if (!process->selinuxlabel[0])
+		process->selinuxlabel = init->selinuxlabel;
+}
+
 static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *process,
 		       struct deadline d, struct process **ret, struct err *e)
 {
 	Grpc__Spec *spec = grpc__spec__unpack(NULL, c->spec_len, c->spec);
-	Grpc__LinuxCapabilities *given = process->capabilities;
+	const Grpc__Process given = *process;
 	struct process_params params = {
 		.container_id = c->id,
 		.exec_id = exec_id,
@@ -190,8 +201,7 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 
 	if (!spec)
 		return err_set(e, ERR_INTERNAL, "the stored specification cannot be read");
-	if (!given)
-		process->capabilities = spec->process->capabilities;
+	inherit(process, spec->process);
 	if (c->cgroup)
 		params.cgroup_files = cgroup_files(c->cgroup);
 	if (c->cgroup && !params.cgroup_files) {
@@ -200,7 +210,7 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 	}
 	if (!params.cgroup_fd || cgroup >= 0)
 		*ret = process_create(&params, d, e);
-	process->capabilities = given;
+	*process = given; /* what was inherited goes with the specification */
 	grpc__spec__free_unpacked(spec, NULL);
 	return *ret ? 0 : -1;
 }

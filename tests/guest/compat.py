@@ -252,8 +252,26 @@ def test_log_port(build):
                 datetime.datetime.strptime(line["ts"][:26] + line["ts"][29:], "%Y-%m-%dT%H:%M:%S.%f%z")
                 check_equal((line["pid"], line["source"]), ("1", "agent"))
             file.close()
+        check_warned(g)
     finally:
         g.close()
+
+
+def check_warned(g):
+    """A profile in a guest without AppArmor: the container runs, and it is said why without."""
+    file = hybrid_port(g.address.removeprefix("hvsock://").rsplit(":", 1)[0], LOG_PORT)
+    name = g.new_id("log")
+    message = spec("true")
+    message["Process"]["ApparmorProfile"] = "none-such"
+    g.agent("CreateContainer", container_id=name, OCI=message)
+    line = {"level": ""}
+    while "'none-such' is not applied: the guest's kernel has no AppArmor" not in line.get("msg", ""):
+        line = json.loads(file.readline())
+    check_equal(line["level"], "WARN", f"{line}")
+    g.agent("StartContainer", container_id=name)
+    check_equal(g.wait(name), 0)
+    g.remove(name)
+    file.close()
 
 
 own_machine = types.SimpleNamespace(**{f.__name__: f for f in (

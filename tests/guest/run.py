@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import apparmor  # noqa: E402
 import cgroup_v1  # noqa: E402
 import compat  # noqa: E402
 import conformance  # noqa: E402
@@ -77,7 +78,7 @@ def main():
             report.run_all(vars(module), local, label="as a process of this host")
     finally:
         local.close()
-    for modules in ((devices, every_call), (layers,), (hotplug,), (cgroup_v1,)):
+    for modules in ((devices, every_call), (layers,), (hotplug,), (cgroup_v1,), (apparmor,)):
         on_own_machine(report, modules, os.path.abspath(options.build))
     report.finish()
 
