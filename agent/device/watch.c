@@ -432,24 +432,23 @@ int device_wait_blk_ccw(struct device_watch *w, const char *id, struct deadline 
 	return wait_node(w, &q, id, d, ret_node, e);
 }
 
-int device_wait_net(struct device_watch *w, const char *pci_path, struct deadline d,
-		    char **ret_name, struct err *e)
+/* "0.<set>.<number>", of s390x; no PCI path has two dots in one element. */
+static bool is_ccw_id(const char *s)
 {
-	struct device_query q = { .kind = DEVICE_NET_PCI };
-
-	if (pci_path_parse(pci_path, &q.pci, e) < 0)
-		return -1;
-	return wait_name(w, &q, pci_path, d, ret_name, e);
+	return s[0] == '0' && s[1] == '.' && s[2] >= '0' && s[2] <= '3' && s[3] == '.' &&
+	       strspn(s + 4, "0123456789abcdef") == 4 && s[8] == '\0';
 }
 
-int device_wait_net_ccw(struct device_watch *w, const char *id, struct deadline d, char **ret_name,
-			struct err *e)
+int device_wait_net(struct device_watch *w, const char *place, struct deadline d, char **ret_name,
+		    struct err *e)
 {
-	struct device_query q = { .kind = DEVICE_NET_CCW, .name = id };
+	struct device_query q = { .kind = DEVICE_NET_PCI, .name = place };
 
-	if (check_name(id, e) < 0)
+	if (is_ccw_id(place))
+		q.kind = DEVICE_NET_CCW;
+	else if (pci_path_parse(place, &q.pci, e) < 0)
 		return -1;
-	return wait_name(w, &q, id, d, ret_name, e);
+	return wait_name(w, &q, place, d, ret_name, e);
 }
 
 int device_wait_pci(struct device_watch *w, const char *pci_path, struct deadline d,

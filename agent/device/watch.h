@@ -48,11 +48,9 @@ int device_wait_scsi(struct device_watch *w, const char *address, struct deadlin
 int device_wait_blk_ccw(struct device_watch *w, const char *id, struct deadline d, char **ret_node,
 			struct err *e) must_check;
 
-/* Network: *ret_name is the interface's, for free(). */
-int device_wait_net(struct device_watch *w, const char *pci_path, struct deadline d,
-		    char **ret_name, struct err *e) must_check;
-int device_wait_net_ccw(struct device_watch *w, const char *id, struct deadline d, char **ret_name,
-			struct err *e) must_check;
+/* Network, by PCI path or, where there are channels, by id ("0.0.0005"): *ret_name is the interface's, for free(). */
+int device_wait_net(struct device_watch *w, const char *place, struct deadline d, char **ret_name,
+		    struct err *e) must_check;
 
 /* A PCI function: *ret_address is "dddd:bb:dd.f", for free(). */
 int device_wait_pci(struct device_watch *w, const char *pci_path, struct deadline d,

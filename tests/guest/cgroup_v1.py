@@ -67,7 +67,7 @@ def test_v1_out_of_memory(g):
     name = g.start("sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done",
                    resources={"Memory": {"Limit": 16 << 20, "Swap": 16 << 20}})
     check_equal(g.wait(name), 137)
-    check_equal(g.agent.result(waiting, 20)["container_id"], name)
+    check_equal(g.agent.result(waiting)["container_id"], name)
     g.remove(name)
 
 

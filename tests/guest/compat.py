@@ -96,7 +96,7 @@ def test_parallel_requests(g):
     waiting = [g.agent.send("WaitProcess", container_id=name) for _ in range(100)]
     checks = [g.agent.send("Health/Check") for _ in range(200)]
     for box in checks:
-        check_equal(g.agent.result(box, 30)["status"], "SERVING")
+        check_equal(g.agent.result(box)["status"], "SERVING")
     g.kill(name)
     check_equal({g.agent.result(box)["status"] for box in waiting}, {137})
     g.remove(name)
@@ -166,7 +166,7 @@ def test_destroy_ends_the_machine(build):
         pending = g.agent.send("GetOOMEvent")
         g.agent("DestroySandbox")
         try:
-            g.agent.result(pending, 20)
+            g.agent.result(pending)
             check(False, "GetOOMEvent answers after the end")
         except Status as status:
             check_in(status.code, ("INTERNAL", "UNAVAILABLE"))

@@ -11,7 +11,6 @@ import shutil
 import struct
 import subprocess
 import tempfile
-import time
 import zlib
 
 import guest
@@ -322,13 +321,17 @@ def test_storage_is_verified(g):
                          "options": ["ro", *verity_options(disks, N - 1, "11" * 32)]}])
 
 
+def uptime(g):
+    return float(g.look("cat /guest/proc/uptime").split()[0])
+
+
 def test_missing_disk(g):
     before = state(g)
-    start = time.monotonic()
+    start = uptime(g)
     g.agent.refused("CreateContainer", "DEADLINE_EXCEEDED", text="hot-plug timeout", container_id="none",
                     OCI=spec("true"), storages=[{"driver": "blk", "source": "1d/02", "fstype": "ext4",
                                                  "mount_point": f"{RUN}/sandbox/storage/none"}])
-    check(2.5 < time.monotonic() - start < 8, "the hot-plug timeout is 3 s")
+    check(uptime(g) - start >= 3, "the hot-plug timeout is 3 s, on the guest's clock")
     check_equal(state(g), before)
 
 

@@ -262,7 +262,7 @@ def write(path, text):
         file.write(text)
 
 
-def until(g, name, script, want, seconds=20):
+def until(g, name, script, want, seconds=120):
     deadline = time.monotonic() + seconds
     while (got := g.exec_output(name, "sh", "-c", script)[0]) != want:
         if time.monotonic() > deadline:

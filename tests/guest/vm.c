@@ -24,7 +24,7 @@
 #include "tests/guest/vm_devices.h"
 
 #define EXIT_USAGE     2
-#define START_LIMIT_MS 60000
+#define START_LIMIT_MS 120000
 #define MACHINE_ID     "husk-guest-test"
 
 struct machine {

@@ -25,6 +25,8 @@
 #define SCSI   "/devices/pci0000:00/0000:00:04.0/virtio1/host2/target2:0:1/2:0:1:3/block/sdc"
 #define PMEM   "/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0/region0/namespace0.0/block/pmem1"
 #define CCW    "/devices/css0/0.0.0001/0.0.0005/virtio2/block/vdd"
+#define CCWNET "/devices/css0/0.0.0001/0.0.0005/virtio2/net/eth2"
+#define GROUP  "/devices/virtual/vfio/12"
 
 enum wait_for {
 	BLK,
@@ -98,8 +100,15 @@ static void appear(const struct play *p)
 
 static void node(const struct play *p)
 {
+	auto_free char *groups = path_join(p->tree.dev, "vfio");
+	auto_free char *name = xasprintf("vfio/%s", path_base(p->devpath));
+
 	if (strcmp(p->subsystem, "block") == 0)
 		device_tree_add_node(&p->tree, path_base(p->devpath));
+	if (strcmp(p->subsystem, "vfio") != 0)
+		return;
+	assert_int_equal(mkdir(groups, 0755), 0);
+	device_tree_add_node(&p->tree, name);
 }
 
 static void before(const struct play *p)
@@ -253,6 +262,52 @@ static void test_stories(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		print_message("case %zu: %s %s\n", i, cases[i].asked, cases[i].devpath);
 		fiber_main(run_case, (void *)(uintptr_t)&cases[i]);
+	}
+}
+
+/* Each kind of device in each story, and one of its kind that is elsewhere. */
+static void test_every_kind_in_every_story(void **state)
+{
+	static const struct {
+		enum wait_for what;
+		const char *asked, *subsystem, *devpath, *want, *elsewhere;
+	} kinds[] = {
+		{ BLK, "02/03", "block", DISK, "/vdb",
+		  "/devices/pci0000:00/0000:00:03.0/0000:02:03.0/virtio5/block/vdb" },
+		{ NODE, "/dev/pmem1", "block", PMEM, "/pmem1", "/devices/virtual/block/loop1" },
+		{ SCSI_DISK, "1:3", "block", SCSI, "/sdc",
+		  "/devices/pci0000:00/0000:00:04.0/virtio1/host2/target2:1:1/2:1:1:3/block/sdc" },
+		{ BLK_CCW, "0.0.0005", "block", CCW, "/vdd",
+		  "/devices/css1/0.0.0001/0.0.0005/virtio2/block/vdd" },
+		{ NET, "02/03", "net", CARD, "eth1",
+		  "/devices/pci0000:00/0000:00:03.0/0000:02:03.0/virtio5/net/eth1" },
+		{ NET, "0.0.0005", "net", CCWNET, "eth2",
+		  "/devices/css0/0.0.0001/0.0.0006/virtio2/net/eth2" },
+		{ PCI, "02/03", "pci", BRIDGE "/0000:01:03.0", "0000:01:03.0",
+		  "/devices/pci0000:00/0000:00:03.0/0000:02:03.0" },
+		{ VFIO, "12", "vfio", GROUP, "/vfio/12", "/devices/virtual/vfio/112" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		for (enum story story = IN_SYSFS; story <= GONE_AND_BACK; story++) {
+			struct test_case c = {
+				.what = kinds[i].what,
+				.asked = kinds[i].asked,
+				.story = story,
+				.subsystem = kinds[i].subsystem,
+				.devpath = kinds[i].devpath,
+				.want = story == GONE ? NULL : kinds[i].want,
+			};
+
+			print_message("%s, story %d\n", c.devpath, (int)story);
+			fiber_main(run_case, &c);
+			if (story == UNANNOUNCED)
+				continue; /* waits its whole time */
+			c.devpath = kinds[i].elsewhere;
+			c.want = NULL;
+			fiber_main(run_case, &c);
+		}
 	}
 }
 
@@ -422,8 +477,11 @@ static void test_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stories), cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_no_node), cmocka_unit_test(test_unusable_node),
+		cmocka_unit_test(test_stories),
+		cmocka_unit_test(test_every_kind_in_every_story),
+		cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_no_node),
+		cmocka_unit_test(test_unusable_node),
 		cmocka_unit_test(test_scan),
 	};
 
