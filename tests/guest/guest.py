@@ -321,9 +321,9 @@ class Local(Guest):
         return json.loads(text)
 
     def facts(self):
-        """As endurance.FACTS of a guest; of the cgroups only those with ids of ours count."""
+        """As endurance.FACTS of a guest; of mounts and cgroups only ours count, this machine has others too."""
         with open(f"/proc/{self.pid}/mountinfo") as file:
-            mounts = len(file.readlines())
+            mounts = sum(self.directory in line for line in file)
         with open(f"/proc/{self.pid}/smaps_rollup") as file:
             own = next(int(line.split()[1]) for line in file if line.startswith("Pss_Anon:"))
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
