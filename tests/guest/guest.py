@@ -27,7 +27,7 @@ class Status(Exception):
 class Agent:
     """One connection; calls from any thread, answers matched by id."""
 
-    def __init__(self, agentctl, address, timeout=120):
+    def __init__(self, agentctl, address, timeout=600):
         self.process = subprocess.Popen([agentctl, "--timeout", str(timeout), address, "--batch"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lock = threading.Lock()
@@ -59,7 +59,7 @@ class Agent:
         return box
 
     @staticmethod
-    def result(box, timeout=130):
+    def result(box, timeout=610):
         try:
             answer = box.get(timeout=timeout)
         except queue.Empty:
