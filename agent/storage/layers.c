@@ -300,8 +300,8 @@ static void overlay_now(void *arg)
 		(void)pthread_join(thread, NULL);
 }
 
-static int mount_overlay(const struct layers_plan *p, const char *dir,
-			 const struct mount_point *at, struct err *e)
+static int mount_overlay(const struct layers_plan *p, const char *dir, const struct mount_point *at,
+			 struct err *e)
 {
 	auto_free char *data = layers_overlay_data(p);
 	auto_close int onto = -1;
