@@ -18,13 +18,13 @@ import calls  # noqa: E402
 import census  # noqa: E402
 import cold_start  # noqa: E402
 import containerd as c  # noqa: E402
+import container_stdout  # noqa: E402
 import cri  # noqa: E402
 import disks  # noqa: E402
 import memory  # noqa: E402
 import pod_memory  # noqa: E402
 import pod_network  # noqa: E402
 import pod_start  # noqa: E402
-import streams  # noqa: E402
 import verified_layers  # noqa: E402
 from figures import Table, section  # noqa: E402
 
@@ -68,9 +68,9 @@ def measure(ct, table, options):
     if "pods" in want and options.pause_image:
         measure_pods(table, options)
     if "stdout" in want:
-        measure_streams(ct, table, options, streams.SerialRaw(ct.run))
+        measure_streams(ct, table, options, container_stdout.SerialRaw(ct.run))
     if "vsock" in want and options.vsock_daemon:
-        raw = streams.VsockRaw(options.vsock_daemon)
+        raw = container_stdout.VsockRaw(options.vsock_daemon)
         ct.write_husk_config(settings(raw.transport, raw.vmm_config))
         calls.measure(ct, table, program, 0, options.execs, raw.label)
         measure_streams(ct, table, options, raw)
@@ -106,7 +106,7 @@ def measure_pods(table, options):
 def measure_streams(ct, table, options, raw):
     ct.write_husk_config(settings(raw.transport, raw.vmm_config))
     try:
-        streams.measure(ct, table, raw, options.programs, options.mib, options.streams)
+        container_stdout.measure(ct, table, raw, options.programs, options.mib, options.streams)
     finally:
         raw.close()
 
