@@ -107,9 +107,18 @@ static uint64_t next_step(const struct sandbox *s, uint64_t wanted_mib)
 	uint64_t block = agent_memory_block(s->agent) / MIB;
 	uint64_t step = missing < have * STEP_FACTOR ? missing : have * STEP_FACTOR;
 
-	if (block == 0)
-		block = RESOURCES_BLOCK_MIB;
 	return (step + block - 1) / block * block;
+}
+
+/* A kernel without memory hot-plug says by ACPI that it took the memory all the same. */
+static int add_memory(struct sandbox *s, uint64_t wanted_mib, struct deadline d, struct err *e)
+{
+	if (agent_memory_block(s->agent) < MIB)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "the VM needs %" PRIu64 " MiB and has %" PRIu64
+			       " MiB: the guest's kernel has no memory hot-plug",
+			       wanted_mib, hv_memory_mib(s->hv));
+	return hv_add_memory(s->hv, next_step(s, wanted_mib), d, e);
 }
 
 /* One thing at a time, from what there is: also what an earlier failure left half done. */
@@ -132,7 +141,7 @@ static int grow_to(struct sandbox *s, const struct sizing *wanted, struct deadli
 		} else if (vcpus < wanted->vcpus) {
 			result = hv_add_vcpus(s->hv, wanted->vcpus - vcpus, d, e);
 		} else if (mib < wanted->memory_mib) {
-			result = hv_add_memory(s->hv, next_step(s, wanted->memory_mib), d, e);
+			result = add_memory(s, wanted->memory_mib, d, e);
 		} else {
 			return 0;
 		}

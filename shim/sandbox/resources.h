@@ -26,7 +26,7 @@ struct resources {
 	char *cpus, *mems; /* of the cgroup on the host; NULL: its parent's */
 };
 
-/* Room in the guest by which it grows where it does not say. Debian's and most others' on x86. */
+/* By how much memory a guest grows at least: Linux's block on x86 (memory_block_size_bytes()). */
 #define RESOURCES_BLOCK_MIB 128u
 
 /* Make room for a container with these limits (NULL: none); `u` gives the claim up. */

@@ -9,7 +9,7 @@ import tempfile
 
 import containerd as c
 import ttrpc
-from report import Skip, check, check_equal, check_in
+from report import Failure, Skip, check, check_equal, check_in
 
 REPORT = "grep MemTotal /proc/meminfo; nproc"
 RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
@@ -53,6 +53,15 @@ def update(ct, name, resources):
     ttrpc.Task(ct.shim_address(name))("Update", [(1, name), (2, [(1, RESOURCES), (2, json.dumps(resources))])], 60)
 
 
+def refused_update(ct, name, resources):
+    """Why."""
+    try:
+        update(ct, name, resources)
+    except ttrpc.Status as status:
+        return str(status)
+    raise Failure(f"{resources} were accepted")
+
+
 def write_both_ways(ct, name, shared):
     data = os.urandom(4 * MIB)
     with open(f"{shared}/there", "wb") as file:
@@ -86,11 +95,7 @@ def test_growing_by_an_update(ct):
         update(ct, name, {"memory": {"limit": 100 * MIB}})
         update(ct, name, {"memory": {"limit": 384 * MIB}})
         check_size(ct.execute(name, "sh", "-c", REPORT, check=True).text, 256 + 384, min(2, CPUS))
-        try:
-            update(ct, name, {"memory": {"limit": 800 * MIB}})
-            why = ""
-        except ttrpc.Status as status:
-            why = str(status)
+        why = refused_update(ct, name, {"memory": {"limit": 800 * MIB}})
         for part in (f"update '{name}'", "default_maxmemory = 1000 MiB", "default_memory = 256 MiB", "1056 MiB"):
             check_in(part, why)
         check_equal(ct.execute(name, "echo", "alive", check=True).text, "alive\n")

@@ -65,13 +65,15 @@ static int answer(const struct rpc_call *call, const void *req, void *resp, stru
 {
 	bool lost = fake_hv.lost_calls > 0 && fake_hv.lost_calls-- > 0;
 
-	(void)resp;
 	append(fake_hv.methods, sizeof(fake_hv.methods), call->method);
 	while ((fake_hv.silent || lost) && current && !current->ending)
 		if (cond_wait(&current->silence, DEADLINE_NEVER, e) < 0)
 			return -1;
 	if (fake_hv.refuse && strcmp(fake_hv.refuse, call->method) == 0)
 		return err_set(e, ERR_INTERNAL, "refused by the script");
+	if (strcmp(call->method, "GetGuestDetails") == 0)
+		((Grpc__GuestDetailsResponse *)resp)->mem_block_size_bytes =
+			fake_hv.no_memory_hotplug ? 0 : 128u << 20;
 	if (strcmp(call->method, "CreateContainer") == 0)
 		note_request(req);
 	if (strcmp(call->method, "CreateSandbox") == 0) {

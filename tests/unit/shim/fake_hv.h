@@ -15,6 +15,7 @@ struct fake_hv {
 	const char *last_words; /* "" by default */
 
 	unsigned refuse_growth; /* the n-th addition from now on fails; 0: none */
+	bool no_memory_hotplug; /* of the guest's kernel */
 	unsigned vcpus, mib;    /* of the machine: as asked for at boot, and what was added */
 
 	unsigned running;   /* machines that were started and not ended */

@@ -230,6 +230,20 @@ static void steps(void *arg)
 	sandbox_free(t.s);
 }
 
+static void kernel_cannot(void *arg)
+{
+	auto_undo struct undo a = UNDO_INIT;
+
+	(void)arg;
+	fake_hv.no_memory_hotplug = true;
+	open_sandbox();
+	assert_ok(claim("a", 0, 1000, &a), &t.e);
+	assert_err(claim("b", 100, 0, &a), &t.e, ERR_UNSUPPORTED, "no memory hot-plug");
+	check_size(2, 256);
+	undo_run(&a);
+	sandbox_free(t.s);
+}
+
 static void fixed(void *arg)
 {
 	auto_undo struct undo a = UNDO_INIT;
@@ -307,6 +321,7 @@ IN_FIBER(updates)
 IN_FIBER(each_step_fails)
 IN_FIBER(agent_fails)
 IN_FIBER(steps)
+IN_FIBER(kernel_cannot)
 IN_FIBER(fixed)
 IN_FIBER(together)
 IN_FIBER(dies)
@@ -319,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_step_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_agent_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_steps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_kernel_cannot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fixed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dies, set_up, tear_down),
