@@ -77,11 +77,20 @@ static bool memory_grows(const struct sizing *s)
 	return s->max_memory_mib > s->memory_mib && s->memory_slots > 0;
 }
 
-/* Room to grow is given to those who may: a guest has to describe it to itself. */
-static void add_size(char ***args, const struct sizing *s)
+/*
+ * Room to grow is given to those who may: a guest has to describe it to itself. An emulated machine
+ * has room for a second processor in any case, or TCG leaves out the memory barriers of the first
+ * one's code and makes its locked instructions from plain ones; but QEMU's other threads, virtiofsd and
+ * vhost-device-vsock work on the rings of the guest's devices at the same time.
+ */
+static void add_size(char ***args, const struct sizing *s, enum config_accel accel)
 {
-	if (s->max_vcpus > s->vcpus)
-		add(args, "-smp", "%" PRIu32 ",maxcpus=%" PRIu32, s->vcpus, s->max_vcpus);
+	uint32_t most = s->max_vcpus;
+
+	if (accel == CONFIG_ACCEL_TCG && most < 2)
+		most = 2;
+	if (most > s->vcpus)
+		add(args, "-smp", "%" PRIu32 ",maxcpus=%" PRIu32, s->vcpus, most);
 	else
 		add(args, "-smp", "%" PRIu32, s->vcpus);
 	if (memory_grows(s))
@@ -103,7 +112,7 @@ static void add_machine(char ***args, const struct qemu_choices *q, const struct
 	    separator(h->machine_accelerators), h->machine_accelerators);
 	add(args, "-cpu", "%s%s%s", q->accel == CONFIG_ACCEL_KVM ? "host" : TCG_CPU,
 	    separator(h->cpu_features), h->cpu_features);
-	add_size(args, &q->size);
+	add_size(args, &q->size, q->accel);
 	if (qemu_memory_shared(q))
 		add(args, "-object",
 		    "memory-backend-memfd,id=memory,size=%" PRIu64 "M,share=on,seal=on",
