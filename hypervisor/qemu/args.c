@@ -268,9 +268,17 @@ static void add_nic(char ***args, const struct qemu_choices *q, size_t index, in
 	auto_free char *queues = NULL;
 
 	add_backend(args, q, index, fd);
-	/* One interrupt for each direction of a pair, one for control, one for configuration. */
-	queues = nic->n_queues > 1 ? xasprintf(",mq=on,vectors=%" PRIu32, 2 * nic->n_queues + 2)
-				   : xstrdup("");
+	/*
+	 * One interrupt for each direction of a pair, one for control, one for configuration. With MSI-X and
+	 * without KVM QEMU 7.2 crashes as soon as a guest uses a vhost-user card (it unmasks an interrupt that
+	 * only KVM would deliver): one of the old kind for all then.
+	 */
+	if (nic->kind == HV_NIC_VHOST_USER && q->accel != CONFIG_ACCEL_KVM)
+		queues = xasprintf("%s,vectors=0", nic->n_queues > 1 ? ",mq=on" : "");
+	else if (nic->n_queues > 1)
+		queues = xasprintf(",mq=on,vectors=%" PRIu32, 2 * nic->n_queues + 2);
+	else
+		queues = xstrdup("");
 	add(args, "-device",
 	    "virtio-net-pci,netdev=nic%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x,addr=0x%zx%s,romfile=",
 	    index, m[0], m[1], m[2], m[3], m[4], m[5], QEMU_NIC_SLOT + index, queues);

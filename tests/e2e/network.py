@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import containerd as c
+import vhost_user_net
 from report import Skip, check, check_equal, check_in
 
 IPV6 = os.path.exists("/proc/sys/net/ipv6")
@@ -426,6 +427,32 @@ def test_directly_attached(ct):
                      "2 packets received"):
             check_in(part, text)
         check_in("tap7", ip("link", ns=far), "the tap is its owner's and stays")
+
+
+def test_vhost_user(ct):
+    """A device of dan_conf whose other end is a process that maps the guest's memory."""
+    require_husk()
+    name, directory = ct.new_id("dan"), f"{ct.run}/dan-user"
+    os.makedirs(directory)
+    peer = vhost_user_net.Peer(f"{directory}/switch.sock", "10.88.31.1")
+    try:
+        with open(f"{directory}/{name}.json", "w") as file:
+            json.dump({"devices": [{
+                "name": "net0", "guest_mac": "02:00:00:88:31:02",
+                "device": {"type": "vhost-user", "path": f"{directory}/switch.sock"},
+                "network_info": {"interface": {"ip_addresses": ["10.88.31.2/24"]}}}]}, file)
+        with configured(ct, f'dan_conf = "{directory}"'):
+            text = ct.run_container("sh", "-c", "ip link show dev net0; ping -c 3 -s 1000 -W 10 10.88.31.1", name=name, check=True).text
+        check_in("link/ether 02:00:00:88:31:02", text)
+        check_in("3 packets received", text)
+        check_equal(peer.pings, 3)
+        with configured(ct, f'dan_conf = "{directory}"'):
+            peer.close()
+            os.unlink(f"{directory}/switch.sock")
+            done = ct.run_container("true", name=name)
+        check_in("link 'net0': vhost-user device", done.error)
+    finally:
+        peer.close()
 
 
 def test_filters_of_others_stay(ct):
