@@ -7,6 +7,9 @@
 
 #define ANNOTATION "io.kubernetes.cri."
 
+/* The kernel's (Documentation/scheduler/sched-design-CFS.rst); ctr writes it where nobody asked. */
+#define SHARES_DEFAULT 1024
+
 /* Absent is 0. Kubernetes writes them as signed numbers, -1 for no limit. */
 static int read_annotation(const struct oci_spec *spec, const char *name, int64_t *ret,
 			   struct err *e)
@@ -57,5 +60,7 @@ int sandbox_sizing_request(const struct oci_spec *spec, struct sizing_request *r
 	if (pod_role(spec) == POD_SANDBOX)
 		return of_pod(spec, ret, e);
 	sandbox_container_limits(spec->linux.resources, ret);
+	if (ret->cpu_shares == SHARES_DEFAULT)
+		ret->cpu_shares = 0;
 	return 0;
 }

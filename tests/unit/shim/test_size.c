@@ -40,6 +40,11 @@ static void test_single_container(void **state)
 	assert_ok(request("", ""), &e);
 	assert_int_equal(asked.memory, 0);
 	assert_int_equal(asked.cpu_quota, 0);
+	/* what `ctr run` says without a word about CPUs; a pod asks for a CPU with it */
+	assert_ok(request("", "\"cpu\": {\"shares\": 1024}"), &e);
+	assert_int_equal(asked.cpu_shares, 0);
+	assert_ok(request(POD ", \"io.kubernetes.cri.sandbox-cpu-shares\": \"1024\"", ""), &e);
+	assert_int_equal(asked.cpu_shares, 1024);
 }
 
 /* The pause container's own resources are the kubelet's business and say nothing of the pod. */
