@@ -369,7 +369,6 @@ static void test_blobs_apart(void **state)
 	auto_free char *image = write_merged("merged", 2), *other = write_merged("other", 3);
 	auto_free char *a = write_layer("a", 'a', 3, "sha256", 4096, 3, 0);
 	auto_free char *b = write_layer("b", 'b', 1, "sha256", 4096, 1, 0);
-	auto_free char *meta = write_file("b.dmverity", META(4096), strlen(META(4096)));
 	char *more[] = { a, b, NULL }, *turned[] = { b, a, NULL };
 	struct rootfs_disk layer[2] = { { .file = b }, { .file = image, .more = more } };
 	struct layer_disk d;
@@ -378,6 +377,7 @@ static void test_blobs_apart(void **state)
 	uint8_t block[BLOCK];
 
 	(void)state;
+	free(write_file("b.dmverity", META(4096), strlen(META(4096))));
 	assert_ok(layer_disk_open(layer, 2, true, &d, &e), &e);
 	assert_true(d.partitioned);
 	assert_int_equal(d.n_layers, 4);
