@@ -79,7 +79,8 @@ static void open_sandbox(void)
 static struct oci_resources *limits(int64_t mib, int64_t millicpus, const char *cpus)
 {
 	auto_free char *memory =
-		mib ? xasprintf("\"memory\":{\"limit\":%lld},", (long long)mib << 20) : xstrdup("");
+		mib ? xasprintf("\"memory\":{\"limit\":%lld},", (long long)mib * 1048576)
+		    : xstrdup("");
 	auto_free char *quota = millicpus ? xasprintf("\"quota\":%lld,\"period\":100000,",
 						      (long long)millicpus * 100)
 					  : xstrdup("");
