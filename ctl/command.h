@@ -7,6 +7,7 @@
 struct command_args {
 	const char *config; /* --config; NULL: the usual files */
 	const char *name;   /* the one argument of a command that takes one */
+	char *const *words; /* what follows the name, NULL-terminated, of a command that takes it */
 	const char *volume_path, *mount_info, *size; /* of direct-volume */
 };
 
@@ -17,6 +18,7 @@ int command_check(const struct command_args *args);
 int command_config(const struct command_args *args);
 int command_console(const struct command_args *args);
 int command_direct_volume(const struct command_args *args);
+int command_exec(const struct command_args *args);
 int command_list(const struct command_args *args);
 int command_version(const struct command_args *args);
 

@@ -8,29 +8,11 @@
 #include <termios.h>
 
 #include "common/base/fd.h"
-#include "common/base/path.h"
-#include "common/net/unix.h"
 #include "config/config.h"
 #include "ctl/command.h"
-#include "ctl/sandboxes.h"
+#include "ctl/console_socket.h"
 
-#define CONSOLE_SOCKET "vm/console.sock" /* made by the driver of the hypervisor */
-#define LEAVE          '\x1d'            /* Control-], as telnet has it */
-
-static int connect_console(const struct config *c, const char *name, struct err *e)
-{
-	auto_free char *dir = NULL, *path = NULL;
-
-	if (sandboxes_find(c->runtime.state_dir, name, &dir, e) < 0)
-		return -1;
-	path = path_join(dir, CONSOLE_SOCKET);
-	if (access(path, F_OK) < 0)
-		return err_set(e, ERR_NOT_FOUND,
-			       "sandbox '%s' has no console (no %s): set debug_console_enabled = "
-			       "true in [agent.husk] before it is started",
-			       name, path);
-	return unix_connect_fd(path, e);
-}
+#define LEAVE '\x1d' /* Control-], as telnet has it */
 
 /* Pass on what is there. 1: go on, 0: end of that side. */
 static int pass(int from, int to, bool is_keyboard, struct err *e)
@@ -89,7 +71,7 @@ int command_console(const struct command_args *args)
 
 	if (config_load(args->config, &config, &e) < 0)
 		goto failed;
-	console = connect_console(config, args->name, &e);
+	console = console_connect(config, args->name, &e);
 	if (console < 0)
 		goto failed;
 

@@ -12,7 +12,9 @@ huskctl_SOURCES = \
 	ctl/command.h \
 	ctl/config.c \
 	ctl/console.c \
+	ctl/console_socket.c ctl/console_socket.h \
 	ctl/direct_volume.c \
+	ctl/exec.c \
 	ctl/list.c \
 	ctl/main.c \
 	ctl/version.c

@@ -25,6 +25,8 @@ static const struct {
 	  "a shell in a sandbox's guest" },
 	{ "direct-volume", command_direct_volume, true, "ACTION", "add, remove, stats or resize?",
 	  "volumes that guests mount themselves; see huskctl(1)" },
+	{ "exec", command_exec, true, "SANDBOX", "which sandbox? huskctl list shows them",
+	  "one command there: exec SANDBOX -- COMMAND [ARGUMENT...]" },
 	{ "list", command_list, true, NULL, NULL, "the sandboxes on this host" },
 	{ "version", command_version, false, NULL, NULL, "the version" },
 };
@@ -97,7 +99,10 @@ int main(int argc, char **argv)
 			return usage_error(name, commands[row].missing);
 		args.name = argv[optind++];
 	}
-	if (optind < argc)
+	if (commands[row].run == command_exec && optind == argc)
+		return usage_error(name, "which command?");
+	args.words = argv + optind;
+	if (optind < argc && commands[row].run != command_exec)
 		return usage_error(name, "too many arguments");
 	return commands[row].run(&args);
 }

@@ -108,9 +108,30 @@ def test_console_at_a_terminal(ct):
         t.until("again")
         t.type("\x1d")
         check_equal(t.wait(), 0)
+        one_command(program, env, name)
         check_equal(ct.execute(name, "echo", "the container is well", check=True).text, "the container is well\n")
     finally:
         ct.remove(name)
+
+
+def one_command(program, env, name):
+    """`huskctl exec`: what a command says, as it says it, and its exit code."""
+    def run(*words):
+        return subprocess.run([program, "exec", name, "--", *words], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+
+    done = run("cat", "/proc/1/comm")
+    check_equal((done.returncode, done.stdout, done.stderr), (0, "init\n", ""))
+    done = run("sh", "-c", "printf \"it's $HOME, %s\" \"$1\"; exit 7", "sh", "'quoted' $two")
+    check_equal((done.returncode, done.stdout, done.stderr), (7, "it's /, 'quoted' $two", ""))
+    check_equal(run("seq", "20000").stdout, "".join(f"{i}\n" for i in range(1, 20001)))
+    check_equal(run("cat").stdout, "", "nothing to read")
+    done = run("echo", "a\tb")
+    check_equal(done.returncode, 1)
+    check_in("control character", done.stderr)
+    done = run("echo", "x" * 5000)
+    check_equal(done.returncode, 1)
+    check_in("too long", done.stderr)
 
 
 def test_console_that_is_not_there(ct):

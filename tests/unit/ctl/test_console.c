@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* huskctl console, the program, against a console socket made here. */
+/* huskctl console and exec, the program, against a console socket made here. */
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
@@ -63,7 +63,8 @@ static int tear_down(void **state)
 	return path_remove_tree(AT_FDCWD, t.dir, &e);
 }
 
-static void start(const char *sandbox)
+/* `word`: of exec; NULL: console. */
+static void start_with(const char *sandbox, const char *word)
 {
 	int in[2], out[2];
 
@@ -75,14 +76,19 @@ static void start(const char *sandbox)
 		(void)dup2(in[0], STDIN_FILENO);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(out[1], STDERR_FILENO);
-		(void)execl("./huskctl", "huskctl", "--config", t.config, "console", sandbox,
-			    (char *)NULL);
+		(void)execl("./huskctl", "huskctl", "--config", t.config, word ? "exec" : "console",
+			    sandbox, word, (char *)NULL);
 		_exit(127);
 	}
 	(void)close(in[0]);
 	(void)close(out[1]);
 	t.input = in[1];
 	t.output = out[0];
+}
+
+static void start(const char *sandbox)
+{
+	start_with(sandbox, NULL);
 }
 
 static void wait_readable(int fd)
@@ -162,6 +168,72 @@ static void test_no_console(void **state)
 	want_failure("box", "huskctl: sandbox 'box' has no console (no /tmp/husk-console-");
 }
 
+/* The guest's side of `huskctl exec box 'it'\''s'`: says `format`, in which %1$s is the number in the marks. */
+static void answer(const char *format)
+{
+	auto_close int console = -1;
+	auto_free char *text = NULL;
+	char typed[512] = "", number[17] = "";
+	const char *begin;
+	size_t len = 0;
+
+	start_with("box", "it's");
+	wait_readable(t.listener);
+	console = accept4(t.listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(console >= 0);
+	while (!strchr(typed, '\n')) {
+		assert_true(len < sizeof(typed) - 1);
+		assert_int_equal(read(console, typed + len++, 1), 1);
+	}
+	assert_non_null(strstr(typed, "; 'it'\\''s' </dev/null; "));
+	begin = strstr(typed, "husk- begin-");
+	assert_non_null(begin);
+	memcpy(number, begin + strlen("husk- begin-"), sizeof(number) - 1);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	text = xasprintf(format, number);
+#pragma GCC diagnostic pop
+	/* A piece at a time, as a terminal may have it. */
+	for (const char *c = text; *c != '\0'; c++)
+		if (write_all(console, c, 1) < 0)
+			break;
+}
+
+static void test_command(void **state)
+{
+	(void)state;
+	answer("guest# printf '%%s%%s' husk- begin-%1$s; it's\r\nhusk-begin-%1$s\r\n"
+	       "one\r\ntwo\r\r\nhusk-end-0 husk-end-%1$s 3\r\nguest# ");
+	want_rest(t.output, "one\ntwo\r\nhusk-end-0 ");
+	assert_int_equal(exit_code(), 3);
+}
+
+static void want_bad_answer(const char *format, const char *text)
+{
+	answer(format);
+	want_rest(t.output, text);
+	assert_int_equal(exit_code(), 1);
+}
+
+static void test_no_shell(void **state)
+{
+	(void)state;
+	want_bad_answer("husk-agent: no shell here\r\n", "huskctl: husk-agent: no shell here\n");
+}
+
+static void test_console_ends(void **state)
+{
+	(void)state;
+	want_bad_answer("husk-begin-%1$s\r\nhalf", "huskctl: the console ended before");
+}
+
+static void test_code_of_a_liar(void **state)
+{
+	(void)state;
+	want_bad_answer("husk-begin-%1$s\r\nhusk-end-%1$s 256\r\n",
+			"huskctl: the guest's shell says '256' for an exit code");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +241,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_such_sandbox, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_console, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_command, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_shell, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_console_ends, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_code_of_a_liar, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
