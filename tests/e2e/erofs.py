@@ -424,6 +424,32 @@ def test_view(ct):
     check_in("Read-only file system", out)
 
 
+def test_root_on_a_block_device(ct):
+    """As the devmapper snapshotter has it: a device that is a whole file system, ext4 or xfs, written to and kept or read-only."""
+    seen = f"{ct.run}/device"
+    os.makedirs(seen)
+    for kind, options in (("ext4", ()), ("xfs", ("nouuid",))):
+        path = f"{ct.run}/root.{kind}"
+        with open(path, "wb") as file:
+            file.truncate(320 << 20)  # mkfs.xfs makes none below 300 MiB
+        subprocess.run([f"mkfs.{kind}", "-q", path], check=True, stdin=subprocess.DEVNULL)
+        with loop_device(path) as device:
+            subprocess.run(["mount", "-t", kind, device, seen], check=True)
+            try:
+                subprocess.run(["cp", "-a", f"{ct.rootfs}/.", seen], check=True)
+            finally:
+                subprocess.run(["umount", seen], check=True)
+            script = "grep ' / ' /proc/mounts | cut -d ' ' -f 2,3; cat /kept; echo kept >/kept || echo refused"
+            code, out = ct.run_in([(kind, device, "rw", *options)], script)
+            check_equal((code, out.splitlines()[0]), (0, f"/ {kind}"), out)
+            code, out = ct.run_in([(kind, device, "rw", *options)], script)
+            check_equal((code, out.splitlines()), (0, [f"/ {kind}", "kept"]), out)
+            code, out = ct.run_in([(kind, device, "ro", *options)], script)
+            check_equal(out.splitlines()[:2], [f"/ {kind}", "kept"], out)
+            check_in("refused", out)
+        os.unlink(path)
+
+
 def test_image_without_layers(ct):
     """What is written to an image is there for the next one: busybox comes from a volume."""
     image = f"{ct.run}/alone.img"
