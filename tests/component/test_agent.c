@@ -74,6 +74,8 @@ static void output_and_code(struct agent_run *run)
 static void exec_process(struct agent_run *run)
 {
 	static const char *const missing[] = { "/no/such/program", NULL };
+	/* No shell around it: one may miss a SIGINT that comes just before it waits for its child. */
+	static const char *const sleeper[] = { "sleep", "100", NULL };
 	auto_buf struct buf out = BUF_INIT;
 	auto_buf struct buf err = BUF_INIT;
 	int code;
@@ -89,7 +91,7 @@ static void exec_process(struct agent_run *run)
 	CHECK(run, TEXT_IS(err, "no\n"));
 	/* Forgotten once all of it was fetched, and its name is free again. */
 	CHECK_ERR(run, agent_wait(run, "c1", "e1", &code), ERR_NOT_FOUND, "Process not found");
-	CHECK(run, agent_exec(run, "c1", "e1", "sleep 100") == 0);
+	CHECK(run, agent_exec_args(run, "c1", "e1", sleeper, false) == 0);
 	CHECK_ERR(run, agent_exec(run, "c1", "e1", "true"), ERR_EXISTS, "e1");
 	CHECK_ERR(run, agent_exec(run, "c1", "", "true"), ERR_INVALID, "identifier");
 	CHECK_ERR(run, agent_exec(run, "c1", "../x", "true"), ERR_INVALID, "identifier");

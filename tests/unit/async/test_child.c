@@ -26,10 +26,9 @@ static int reset(void **state)
 	return 0;
 }
 
-static void run_shell(const char *script, int signal)
+static void run(const char *const *argv, int signal)
 {
-	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
-	const struct child_spec spec = { .name = "shell", .argv = argv };
+	const struct child_spec spec = { .name = "program", .argv = argv };
 	struct child *c = child_spawn(&spec, &seen.e);
 
 	if (!c)
@@ -44,8 +43,10 @@ static void run_shell(const char *script, int signal)
 
 static void exits(void *arg)
 {
+	const char *const argv[] = { "/bin/sh", "-c", "exit 42", NULL };
+
 	(void)arg;
-	run_shell("exit 42", 0);
+	run(argv, 0);
 }
 
 static void test_exit_code(void **state)
@@ -57,9 +58,12 @@ static void test_exit_code(void **state)
 	assert_true(seen.owned_before);
 }
 
+/* Not through a shell: dash can miss a SIGINT that comes just before it waits for its child. */
 static void signalled(void *arg)
 {
-	run_shell("sleep 100", *(int *)arg);
+	const char *const argv[] = { "/bin/sleep", "100", NULL };
+
+	run(argv, *(int *)arg);
 }
 
 static void test_signals_are_128_plus(void **state)
