@@ -290,10 +290,18 @@ static bool gid_is_mapped(const struct stage *s, const char *option)
 	return false;
 }
 
+/* The others are there once for each namespace, already labelled: a second label is refused. */
+static bool has_own_superblock(const char *type)
+{
+	return strcmp(type, "proc") != 0 && strcmp(type, "sysfs") != 0 &&
+	       strcmp(type, "mqueue") != 0;
+}
+
 static int new_file_system(const struct stage *s, const Grpc__Mount *m, struct detached_mount *d,
 			   struct err *e)
 {
 	auto_mount_attrs struct mount_attrs attrs = d->attrs;
+	auto_free char *context = NULL;
 
 	attrs.fs = NULL;
 	d->cgroup_v1 = is_cgroup(m->type) && cgroup_v1_wanted();
@@ -304,11 +312,9 @@ static int new_file_system(const struct stage *s, const Grpc__Mount *m, struct d
 	for (size_t i = 0; d->attrs.fs && d->attrs.fs[i]; i++)
 		if (strcmp(m->type, "devpts") != 0 || gid_is_mapped(s, d->attrs.fs[i]))
 			strv_add(&attrs.fs, d->attrs.fs[i]);
-	if (s->label_mounts && strcmp(m->type, "proc") != 0 && strcmp(m->type, "sysfs") != 0) {
-		auto_free char *context = xasprintf("context=%s", s->linux_spec->mountlabel);
-
+	context = has_own_superblock(m->type) ? stage_mount_context(s) : NULL;
+	if (context)
 		strv_add(&attrs.fs, context);
-	}
 	if (d->attrs.copy_up) { /* filled first, so read-only only afterwards */
 		attrs.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 		attrs.below_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;

@@ -6,6 +6,7 @@
 
 #include "agent/container/detached.h"
 #include "agent/process/stage_step.h"
+#include "common/base/mem.h"
 #include "common/base/path.h"
 
 #define PATHS_MAX 4096
@@ -29,8 +30,11 @@ static int open_if_there(const struct stage *s, const char *path, int *ret, stru
 /* A file is covered by /dev/null, a directory by an empty read-only tmpfs. */
 static int mask(const struct stage *s, const char *path, struct err *e)
 {
-	static const struct mount_attrs readonly = {
+	auto_free char *context = stage_mount_context(s);
+	char *options[] = { context, NULL };
+	const struct mount_attrs readonly = {
 		.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.fs = options,
 	};
 	auto_close int onto = -1;
 	auto_close int cover = -1;

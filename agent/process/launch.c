@@ -218,7 +218,7 @@ static int stage_failure(struct process *p, struct deadline d, struct err *e)
 	why = husk__stage__stage_error__unpack(NULL, len, bytes);
 	if (!why)
 		return err_set(e, ERR_INTERNAL, "the stage failed and could not say why");
-	err_set(e, ERR_INTERNAL, "%s", why->text);
+	err_set(e, why->invalid ? ERR_INVALID : ERR_INTERNAL, "%s", why->text);
 	e->sys = why->sys;
 	husk__stage__stage_error__free_unpacked(why, NULL);
 	return -1;

@@ -98,6 +98,7 @@ static void report(const char *step, const struct err *why)
 	msg.step = (char *)(uintptr_t)step;
 	msg.sys = why->sys;
 	msg.text = text;
+	msg.invalid = why->code == ERR_INVALID;
 	len = husk__stage__stage_error__get_packed_size(&msg);
 	packed = xmalloc(len + 1);
 	packed[0] = STAGE_FAILED;

@@ -8,6 +8,7 @@
 
 #include "agent/confine/lsm.h"
 #include "agent/process/stage_step.h"
+#include "common/base/mem.h"
 
 static int open_label(const char *label, enum lsm which, int *ret, struct err *e)
 {
@@ -24,9 +25,20 @@ static int open_label(const char *label, enum lsm which, int *ret, struct err *e
 	return *ret < 0 ? -1 : 0;
 }
 
+char *stage_mount_context(const struct stage *s)
+{
+	return s->label_mounts ? xasprintf("context=%s", s->linux_spec->mountlabel) : NULL;
+}
+
 int stage_open_labels(struct stage *s, struct err *e)
 {
-	s->label_mounts = s->linux_spec->mountlabel[0] && lsm_active("/sys", LSM_SELINUX);
+	const char *label = s->linux_spec->mountlabel;
+
+	s->label_mounts = label[0] && lsm_active("/sys", LSM_SELINUX);
+	/* With a label of the process's own beside it that one is warned of, which is enough. */
+	if (label[0] && !s->label_mounts && !s->process->selinuxlabel[0])
+		stage_warn("mount label '%s' is not applied: the guest's kernel has no SELinux",
+			   label);
 	if (open_label(s->process->apparmorprofile, LSM_APPARMOR, &s->apparmor, e) < 0)
 		return -1;
 	return open_label(s->process->selinuxlabel, LSM_SELINUX, &s->selinux, e);

@@ -84,6 +84,8 @@ int stage_load_seccomp_late(struct stage *s, struct err *e);
 /* stage_labels.c */
 int stage_open_labels(struct stage *s, struct err *e);
 int stage_set_labels(struct stage *s, struct err *e);
+/* The option that gives a new file system Linux.MountLabel, for free(); NULL: there is none to give. */
+char *stage_mount_context(const struct stage *s);
 
 /* stage_exec.c */
 int stage_change_directory(struct stage *s, struct err *e);

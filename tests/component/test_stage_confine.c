@@ -176,6 +176,7 @@ static void warns_of_missing_security_modules(void **state)
 		skip();
 	run.process.apparmorprofile = lit("some-profile");
 	run.process.selinuxlabel = lit("system_u:system_r:container_t:s0");
+	run.linux_part.mountlabel = lit("system_u:object_r:container_file_t:s0");
 	assert_string_equal(output_of("echo runs"), "runs\n");
 	assert_non_null(run.warnings);
 	assert_string_equal(run.warnings[0], "AppArmor profile 'some-profile' is not applied: the "
@@ -184,6 +185,22 @@ static void warns_of_missing_security_modules(void **state)
 			    "SELinux label 'system_u:system_r:container_t:s0' is not applied: the "
 			    "guest's kernel has no SELinux");
 	assert_null(run.warnings[2]);
+}
+
+/* Where both are given the test above has one warning of SELinux. */
+static void warns_of_a_mount_label(void **state)
+{
+	(void)state;
+	if (lsm_active("/sys", LSM_SELINUX))
+		skip();
+	run.linux_part.mountlabel = lit("system_u:object_r:container_file_t:s0");
+	assert_string_equal(output_of("echo runs"), "runs\n");
+	assert_non_null(run.warnings);
+	assert_string_equal(
+		run.warnings[0],
+		"mount label 'system_u:object_r:container_file_t:s0' is not applied: the "
+		"guest's kernel has no SELinux");
+	assert_null(run.warnings[1]);
 }
 
 /* Below the inherited value takes CAP_SYS_RESOURCE, which a test in a container may lack. */
@@ -223,6 +240,7 @@ int main(int argc, char **argv)
 		STAGE_CASE(refuses_an_unknown_action),
 		STAGE_CASE(runs_in_a_user_namespace),
 		STAGE_CASE(warns_of_missing_security_modules),
+		STAGE_CASE(warns_of_a_mount_label),
 		STAGE_CASE(warns_of_a_refused_oom_score),
 	};
 	int code;

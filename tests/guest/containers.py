@@ -39,6 +39,17 @@ def test_create_refuses_specs(g):
                    {"mounts": [bind("/none-such", "/mnt")]}, {"mounts": [bind("/proc", "relative")]}):
         g.agent.refused("CreateContainer", "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND",
                         container_id=g.new_id(), OCI=spec("true", **fields))
+    # Words that are none, found only by the process that makes the container.
+    rule = {"DefaultAction": "SCMP_ACT_ALLOW", "Syscalls": [{"Names": ["personality"], "Action": "SCMP_ACT_ERRNO"}]}
+    for change, word in (({"Devices": [{"Path": "/dev/x", "Type": "x"}]}, "'x'"),
+                         ({"Devices": [{"Path": "/etc/x", "Type": "c"}]}, "below /dev"),
+                         ({"Seccomp": {**rule, "DefaultAction": "SCMP_ACT_X"}}, "SCMP_ACT_X"),
+                         ({"Seccomp": {**rule, "Architectures": ["SCMP_ARCH_X"]}}, "SCMP_ARCH_X"),
+                         ({"Seccomp": {**rule, "Syscalls": [{**rule["Syscalls"][0], "Args": [{"Op": "SCMP_CMP_X"}]}]}},
+                          "SCMP_CMP_X"), ({"RootfsPropagation": "x"}, "'x'")):
+        message = spec("true")
+        message["Linux"].update(change)
+        g.agent.refused("CreateContainer", "INVALID_ARGUMENT", container_id=g.new_id(), OCI=message, text=word)
 
 
 def test_create_names_a_missing_program(g):

@@ -33,5 +33,5 @@ tests_guest_agent_without_verity_LDFLAGS = $(husk_agent_LDFLAGS)
 
 EXTRA_DIST += tests/guest/run.py tests/guest/guest.py tests/guest/containers.py \
 	tests/guest/services.py tests/guest/compat.py tests/guest/conformance.py \
-	tests/guest/endurance.py tests/guest/layers.py tests/guest/runtime_spec.py tests/guest/service.py tests/guest/cgroup_v1.py tests/guest/apparmor.py \
+	tests/guest/endurance.py tests/guest/layers.py tests/guest/runtime_spec.py tests/guest/service.py tests/guest/cgroup_v1.py tests/guest/apparmor.py tests/guest/selinux.py tests/guest/selinux.conf \
 	tests/guest/every_call.py tests/guest/hostile.py tests/guest/devices.py tests/guest/machine.py tests/guest/hotplug.py

@@ -26,6 +26,7 @@ import hostile  # noqa: E402
 import hotplug  # noqa: E402
 import layers  # noqa: E402
 import runtime_spec  # noqa: E402
+import selinux  # noqa: E402
 import service  # noqa: E402
 import services  # noqa: E402
 from report import Report, Skip  # noqa: E402
@@ -78,7 +79,7 @@ def main():
             report.run_all(vars(module), local, label="as a process of this host")
     finally:
         local.close()
-    for modules in ((devices, every_call), (layers,), (hotplug,), (cgroup_v1,), (apparmor,)):
+    for modules in ((devices, every_call), (layers,), (hotplug,), (cgroup_v1,), (apparmor,), (selinux,)):
         on_own_machine(report, modules, os.path.abspath(options.build))
     report.finish()
 
