@@ -115,14 +115,27 @@ static void run_poststop(const struct host_hooks *h)
 		log_warn("container '%s': poststop hooks: %s", h->id, e.text);
 }
 
-static void undo_hooks(void *arg)
+static struct host_hooks *host_hooks_new(const char *id, const char *bundle, pid_t pid)
 {
-	struct host_hooks *h = arg;
+	struct host_hooks *h = xnew(struct host_hooks);
 
-	run_poststop(h);
+	h->id = xstrdup(id);
+	h->bundle = xstrdup(bundle);
+	h->pid = pid;
+	return h;
+}
+
+static void host_hooks_free(struct host_hooks *h)
+{
 	free(h->id);
 	free(h->bundle);
 	free(h);
+}
+
+static void undo_hooks(void *arg)
+{
+	run_poststop(arg);
+	host_hooks_free(arg);
 }
 
 int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
@@ -139,10 +152,7 @@ int hooks_run_create(const struct container_params *p, pid_t pid, struct deadlin
 		    all->n_poststop ==
 	    0)
 		return 0;
-	h = xnew(struct host_hooks);
-	h->id = xstrdup(p->id);
-	h->bundle = xstrdup(p->bundle);
-	h->pid = pid;
+	h = host_hooks_new(p->id, p->bundle, pid);
 	undo_push(u, "hooks", undo_hooks, h);
 	if (all->n_poststop > 0 && note_owed(h, e) < 0)
 		return -1;
@@ -156,18 +166,22 @@ int hooks_run_create(const struct container_params *p, pid_t pid, struct deadlin
 	return 0;
 }
 
-void hooks_run_poststart(const struct host_hooks *h, struct deadline d)
+void hooks_run_poststart(const struct host_hooks *of_container, struct deadline d)
 {
 	static const struct moment poststart = { .kind = "poststart", .status = "running" };
 	auto_oci_spec struct oci_spec *spec = NULL;
 	struct err e = ERR_INIT;
+	struct host_hooks *h;
 
-	if (!h)
+	if (!of_container)
 		return;
+	/* The container, and what it has of its hooks, may be gone before the last of these ends. */
+	h = host_hooks_new(of_container->id, of_container->bundle, of_container->pid);
 	if (load(h, &spec, &e) < 0 ||
 	    run_list(h, spec, spec->hooks.poststart, spec->hooks.n_poststart, &poststart, h->pid, d,
 		     &e) < 0)
 		log_warn("container '%s': poststart hooks: %s", h->id, e.text);
+	host_hooks_free(h);
 }
 
 static void run_owed(void *arg)
@@ -177,11 +191,10 @@ static void run_owed(void *arg)
 
 void hooks_run_owed(const char *bundle, const char *id)
 {
-	struct host_hooks h = { .id = xstrdup(id), .bundle = xstrdup(bundle) };
 	auto_free char *file = xasprintf("%s/" OWED_FILE, bundle);
+	struct host_hooks *h = host_hooks_new(id, bundle, 0);
 
 	if (access(file, F_OK) == 0)
-		fiber_main(run_owed, &h);
-	free(h.id);
-	free(h.bundle);
+		fiber_main(run_owed, h);
+	host_hooks_free(h);
 }

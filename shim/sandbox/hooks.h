@@ -27,8 +27,8 @@ struct host_hooks;
 int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
 		     struct host_hooks **ret, struct err *e) must_check;
 
-/* Failures are logged. NULL is fine. */
-void hooks_run_poststart(const struct host_hooks *h, struct deadline d);
+/* Failures are logged. NULL is fine. `of_container` may go while they run. */
+void hooks_run_poststart(const struct host_hooks *of_container, struct deadline d);
 
 /* For `delete` after a crash: the poststop hooks of this bundle if they are owed. Not in a fiber. */
 void hooks_run_owed(const char *bundle, const char *id);

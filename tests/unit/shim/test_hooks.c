@@ -110,6 +110,29 @@ static void life(void *arg)
 	undo_run(&u);
 }
 
+static void poststart(void *arg)
+{
+	hooks_run_poststart(arg, deadline_in_ms(20000));
+}
+
+/* The machine dies while the poststart hooks run: their container is undone under them. */
+static void end_meanwhile(void *arg)
+{
+	const struct container_params p = { .id = "c1", .bundle = t.dir, .spec = t.spec };
+	struct fiber_group group = FIBER_GROUP_INIT;
+	auto_free char *begun = path_join(t.dir, "begun");
+	struct host_hooks *h = NULL;
+	struct undo u = UNDO_INIT;
+
+	(void)arg;
+	t.result = hooks_run_create(&p, PID, deadline_in_ms(20000), &u, &h, &t.e);
+	fiber_group_start(&group, "poststart", poststart, h);
+	while (access(begun, F_OK) < 0)
+		fiber_yield();
+	undo_run(&u);
+	fiber_group_wait(&group);
+}
+
 static void crashed(void *arg)
 {
 	const struct container_params p = { .id = "c1", .bundle = t.dir, .spec = t.spec };
@@ -233,6 +256,29 @@ static void crash_owes_poststop(void **state)
 	assert_string_equal(first, second);
 }
 
+static void outlives_its_container(void **state)
+{
+	auto_free char *first = hook("first", "1", "");
+	auto_free char *second = hook("second", "2", "");
+	auto_free char *all =
+		xasprintf("\"poststart\": [%s, %s], \"poststop\": [%s]", first, second, second);
+	auto_free char *want = NULL;
+	auto_free char *got = NULL;
+
+	(void)state;
+	write_script("first", "cd \"${0%/*}\" && >begun && while ! grep -q stopped log; do "
+			      "sleep 0.01; done");
+	write_script("second", "");
+	load_spec(all);
+	fiber_main(end_meanwhile, NULL);
+	assert_ok(t.result, &t.e);
+	want = xasprintf("%1$s/second 2 in %1$s\n"
+			 "{\"ociVersion\":\"1.1.0\",\"id\":\"c1\",\"status\":\"running\"",
+			 t.dir);
+	got = log_text();
+	assert_non_null(strstr(got, want));
+}
+
 static void none_is_nothing(void **state)
 {
 	auto_free char *got = NULL;
@@ -255,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late_hook_is_killed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_hook_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(crash_owes_poststop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(outlives_its_container, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(none_is_nothing, set_up, tear_down),
 	};
 
