@@ -53,7 +53,7 @@ int clean_up_contents(struct directory *d, struct err *e)
 int sandbox_clean_up(const char *state_dir, const char *ns, const char *id, struct err *e)
 {
 	struct directory d = DIRECTORY_NONE;
-	int found, result;
+	int found;
 
 	if (id_check("namespace", ns, e) < 0 || id_check("sandbox id", id, e) < 0)
 		return -1;
@@ -61,7 +61,11 @@ int sandbox_clean_up(const char *state_dir, const char *ns, const char *id, stru
 	if (found <= 0)
 		return found;
 	log_info("sandbox '%s' was left by a crash: cleaning up", id);
-	result = clean_up_contents(&d, e);
+	/* What is left of it is known by its files alone: they go last. */
+	if (clean_up_contents(&d, e) < 0) {
+		directory_release(&d);
+		return -1;
+	}
 	directory_remove(&d);
-	return result;
+	return 0;
 }

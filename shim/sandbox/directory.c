@@ -89,7 +89,7 @@ int directory_lock(const char *state_dir, const char *ns, const char *id, struct
 	return 1;
 }
 
-static void directory_done(struct directory *d)
+void directory_release(struct directory *d)
 {
 	if (d->fd >= 0)
 		(void)close(d->fd);
@@ -120,7 +120,7 @@ void directory_remove(struct directory *d)
 		log_warn("remove '%s': %s", d->path, e.text);
 	else
 		remove_namespace(d->state_dir, d->ns);
-	directory_done(d);
+	directory_release(d);
 }
 
 static void undo_directory(void *arg)
@@ -176,8 +176,10 @@ int directory_create(const char *state_dir, const char *ns, const char *id, stru
 	stale = make_or_take_over(state_dir, ns, id, ret, e);
 	if (stale < 0)
 		return -1;
+	if (stale && clean_up_contents(ret, e) < 0) {
+		directory_release(ret);
+		return -1;
+	}
 	undo_push(u, "state directory", undo_directory, ret);
-	if (stale)
-		return clean_up_contents(ret, e);
 	return 0;
 }

@@ -24,20 +24,24 @@ struct directory {
 #define DIRECTORY_NONE ((struct directory){ .path = NULL, .fd = -1 })
 
 /*
- * Make it, mode 0700, and lock it. One left by a crash is cleaned up first. ERR_EXISTS while a live
- * process has it. Its removal is pushed on `u`; *ret must stay where it is until then.
+ * Make it, mode 0700, and lock it. One left by a crash is cleaned up first; where that fails it stays
+ * as it is. ERR_EXISTS while a live process has it. Its removal is pushed on `u`; *ret must stay where
+ * it is until then.
  */
 int directory_create(const char *state_dir, const char *ns, const char *id, struct directory *ret,
 		     struct undo *u, struct err *e) must_check;
 
 /*
  * Lock one that is there: 1, or 0 if there is none. ERR_STATE while a live process has it. The
- * caller gives it to directory_remove().
+ * caller gives it to directory_remove() or directory_release().
  */
 int directory_lock(const char *state_dir, const char *ns, const char *id, struct directory *ret,
 		   struct err *e) must_check;
 
 /* Unlock, remove what is in it (never across a mount) and itself. What stays is logged. */
 void directory_remove(struct directory *d);
+
+/* Unlock; all that is in it stays, for who tries next. */
+void directory_release(struct directory *d);
 
 #endif

@@ -102,8 +102,9 @@ void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
 
 /*
  * For `delete` after a crash of the shim, from the files below `state_dir` (config.runtime.state_dir)
- * alone: kill what still runs, unmount, remove. Idempotent, succeeds when there is nothing. ERR_STATE,
- * and nothing done, while the process that started the sandbox lives. Not in a fiber.
+ * alone: kill what still runs, unmount, remove. Idempotent, succeeds when there is nothing; after an
+ * error the files are there for another try. ERR_STATE, and nothing done, while the process that started
+ * the sandbox lives. Not in a fiber.
  */
 int sandbox_clean_up(const char *state_dir, const char *ns, const char *id, struct err *e)
 	must_check;

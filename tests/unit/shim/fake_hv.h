@@ -20,6 +20,7 @@ struct fake_hv {
 
 	unsigned running;   /* machines that were started and not ended */
 	unsigned cleaned;   /* hv_clean_up() calls */
+	bool refuse_clean;  /* they fail */
 	char methods[512];  /* what the agent was asked, "CreateSandbox GetGuestDetails …" */
 	char rootfs[256];   /* Root.Path of the last CreateContainer */
 	char storages[256]; /* mount points of CreateSandbox */

@@ -525,6 +525,27 @@ static void test_clean_up_after_a_crash(void **state)
 	assert_err(sandbox_clean_up(t.state_dir, "default", "../s1", &e), &e, ERR_INVALID, "../s1");
 }
 
+/* What could not be ended must not be forgotten: the next try finds all that is left. */
+static void test_failed_clean_up_is_repeated(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (t.skip)
+		skip();
+	leave_a_crash();
+	fake_hv.refuse_clean = true;
+	assert_err(sandbox_clean_up(t.state_dir, "default", "s1", &e), &e, ERR_TIMEOUT,
+		   "qemu does not end");
+	fiber_main(start_only, NULL);
+	assert_int_equal(t.result, -1);
+	assert_non_null(strstr(t.e.text, "qemu does not end"));
+	assert_int_equal(entries(t.state_dir), 1);
+	assert_true(cgroups_are_left());
+	fake_hv.refuse_clean = false;
+	assert_ok(sandbox_clean_up(t.state_dir, "default", "s1", &e), &e);
+}
+
 static void test_start_over_a_crash(void **state)
 {
 	(void)state;
@@ -551,6 +572,7 @@ int main(void)
 		CASE(test_one_at_a_time),
 		CASE(test_two_namespaces),
 		CASE(test_clean_up_after_a_crash),
+		CASE(test_failed_clean_up_is_repeated),
 		CASE(test_start_over_a_crash),
 	};
 
