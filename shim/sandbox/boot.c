@@ -26,16 +26,6 @@ struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadlin
 	return deadline_min(d, deadline_in_ms(s->config->agent.request_timeout_s * 1000ll));
 }
 
-static void undo_share(void *arg)
-{
-	share_done(arg);
-}
-
-static void undo_copies(void *arg)
-{
-	volume_copies_done(arg);
-}
-
 static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *e)
 {
 	auto_free char *run_dir = NULL;
@@ -47,11 +37,8 @@ static int prepare_directory(struct sandbox *s, char **ret_run_dir, struct err *
 	if (mkdir(run_dir, 0700) < 0)
 		return err_sys(e, errno, "create '%s'", run_dir);
 	*ret_run_dir = take_ptr(run_dir);
-	if (strcmp(s->config->hypervisor.shared_fs, "none") == 0) {
-		undo_push(&s->teardown, "copies", undo_copies, &s->copies);
+	if (strcmp(s->config->hypervisor.shared_fs, "none") == 0)
 		return 0;
-	}
-	undo_push(&s->teardown, "share", undo_share, &s->share);
 	return share_start(&s->share, s->dir.path, &s->teardown, e);
 }
 
@@ -96,6 +83,10 @@ static void undo_hv(void *arg)
 	struct sandbox *s = arg;
 
 	s->disks.hv = NULL; /* they end with it */
+	hv_stop(s->hv);
+	/* Nothing holds these up any more: the agent is disconnected and the machine at its end. */
+	while (s->wiring > 0)
+		(void)cond_wait_uncancellable(&s->changed, DEADLINE_NEVER);
 	hv_free(take_ptr(s->hv));
 }
 
@@ -355,11 +346,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	s->changed = COND_INIT;
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);
-		agent_free(s->agent);
-		strv_free(s->sysctls);
-		free(s->ns);
-		free(s->id);
-		free(s);
+		sandbox_dispose(s);
 		return err_wrap(e, "start sandbox %s", p->id);
 	}
 	log_info("sandbox started in %" PRId64 " ms: prepare %" PRId64 " ms, vmm %" PRId64

@@ -79,7 +79,7 @@ static int create_in_guest(struct sandbox *s, const struct container_params *p,
 	req.n_devices = f->request.n_devices;
 	result = agent_create_container(s->agent, &req, d, e);
 	grpc__spec__free_unpacked(req.oci, NULL);
-	return result < 0 ? sandbox_explain(s, e) : 0;
+	return result;
 }
 
 static int create(struct sandbox *s, const struct container_params *p, struct deadline d,
@@ -123,8 +123,10 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 		(void)sandbox_explain(s, e);
 		return err_wrap(e, "create container %s", p->id);
 	}
-	if (create(s, p, limit, &u, &hooks, e) < 0)
+	if (create(s, p, limit, &u, &hooks, e) < 0) {
+		(void)sandbox_explain(s, e);
 		return err_wrap(e, "create container %s", p->id);
+	}
 	c = xnew(struct sandbox_container);
 	c->s = s;
 	c->id = xstrdup(p->id);

@@ -86,7 +86,7 @@ int container_files_rootfs(struct sandbox *s, const struct container_params *p, 
 	if (rootfs_guest_attach(&plan, p->id, &s->disks, d, u, &f->request, &f->rootfs, e) == 0)
 		return 0;
 	if (!host_can_mount(&plan) || e->code != ERR_UNSUPPORTED)
-		return sandbox_explain(s, e);
+		return -1;
 	log_info("%s", e->text);
 	*e = ERR_INIT;
 	return share_rootfs(s, p, u, f, e);
@@ -131,7 +131,7 @@ int container_files_volumes(struct sandbox *s, const struct container_params *p,
 		.guest_empty_dir = !s->config->runtime.disable_guest_empty_dir || !s->share.mounts,
 	};
 
-	return volumes_bring(&params, u, &f->volumes, e) < 0 ? sandbox_explain(s, e) : 0;
+	return volumes_bring(&params, u, &f->volumes, e);
 }
 
 void container_files_done(struct container_files *f, const struct container_params *p)

@@ -14,11 +14,17 @@
 
 int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e)
 {
+	int r;
+
 	if (!sandbox_alive(s))
 		return 0; /* whoever starts something in it is told so */
-	if (network_update(s->network, s->hv, s->agent, sandbox_request_deadline(s, d), e) == 0)
-		return 0;
-	return sandbox_explain(s, e);
+	s->waiting++;
+	s->wiring++;
+	r = network_update(s->network, s->hv, s->agent, sandbox_request_deadline(s, d), e);
+	s->wiring--;
+	s->waiting--;
+	cond_wake_all(&s->changed);
+	return r < 0 ? sandbox_explain(s, e) : 0;
 }
 
 char **sandbox_dns(const struct oci_spec *spec)

@@ -146,10 +146,9 @@ static int grow_to(struct sandbox *s, const struct sizing *wanted, struct deadli
 			return 0;
 		}
 		if (result < 0)
-			return sandbox_explain(s, e);
+			return -1;
 	}
-	err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
-	return sandbox_explain(s, e);
+	return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
 }
 
 static int grow(struct sandbox *s, struct deadline d, struct err *e)
@@ -160,10 +159,8 @@ static int grow(struct sandbox *s, struct deadline d, struct err *e)
 
 	if (s->config->runtime.static_sandbox_resource_mgmt)
 		return 0;
-	if (!sandbox_alive(s)) {
-		err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
-		return sandbox_explain(s, e);
-	}
+	if (!sandbox_alive(s))
+		return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
 	if (wanted_size(s, &wanted, e) < 0)
 		return -1;
 	vcpus = hv_vcpus(s->hv);
@@ -311,7 +308,7 @@ static int tell_guest(struct sandbox *s, const char *id, const struct oci_resour
 	message->n_devices = 0;
 	result = agent_update_container(s->agent, id, message, sandbox_request_deadline(s, d), e);
 	grpc__linux_resources__free_unpacked(message, NULL);
-	return result < 0 ? sandbox_explain(s, e) : 0;
+	return result;
 }
 
 /* The container may have gone meanwhile. */
@@ -355,5 +352,5 @@ int sandbox_update_container(struct sandbox *s, const char *id, const struct oci
 		return -1;
 	result = update(s, id, limits, d, e);
 	end(s);
-	return result;
+	return result < 0 ? sandbox_explain(s, e) : 0;
 }

@@ -32,14 +32,16 @@ struct sandbox {
 
 	struct undo teardown; /* everything below; run by sandbox_stop() or a start that fails */
 	struct directory dir;
-	struct share share;          /* mounts NULL where shared_fs is "none" */
-	struct volume_copies copies; /* then */
-	struct network *network;     /* owned by teardown */
+	struct network *network; /* owned by teardown */
 	struct hv *hv;
 	struct disks disks; /* plugged into it */
 	struct agent *agent;
 	struct resources resources;
 	pid_t vmm_pid; /* reported also after its death */
+
+	/* Names, which a container that is being made while the sandbox ends still looks at. */
+	struct share share;          /* mounts NULL where shared_fs is "none" */
+	struct volume_copies copies; /* then */
 
 	struct fiber_group watch;
 	bool dead;
@@ -47,6 +49,7 @@ struct sandbox {
 	struct err why;      /* once dead */
 	struct cond changed; /* dead or phase */
 	unsigned waiting;    /* fibers in a call of sandbox.h that sandbox_free() is to wait for */
+	unsigned wiring;     /* of these, those in network and hv, which stay for them */
 };
 
 /* Start the fiber that notices the VM's death; pushes its end on s->teardown. */
@@ -60,7 +63,10 @@ struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadlin
 /* The lines of the file that is mounted over /etc/resolv.conf, for strv_free(); NULL: none. */
 char **sandbox_dns(const struct oci_spec *spec) must_check;
 
-/* A call to the agent failed: if the VM is dead, say that and its reason instead. Returns -1. */
+/* Something failed: if the VM is dead, say that and its reason instead. Returns -1. */
 int sandbox_explain(const struct sandbox *s, struct err *e);
+
+/* The memory alone, of one that was stopped or never started. */
+void sandbox_dispose(struct sandbox *s);
 
 #endif

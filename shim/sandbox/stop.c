@@ -47,21 +47,25 @@ void sandbox_stop(struct sandbox *s)
 	log_debug("sandbox stopped in %lld ms", (long long)(clock_now_ms() - began));
 }
 
-void sandbox_free(struct sandbox *s)
+void sandbox_dispose(struct sandbox *s)
 {
-	struct err e = ERR_INIT;
-
-	if (!s)
-		return;
-	sandbox_stop(s);
-	while (s->waiting > 0)
-		if (cond_wait(&s->changed, DEADLINE_NEVER, &e) < 0)
-			continue;
 	agent_free(s->agent);
 	strv_free(s->sysctls);
 	free(s->resources.cpus);
 	free(s->resources.mems);
+	share_done(&s->share);
+	volume_copies_done(&s->copies);
 	free(s->ns);
 	free(s->id);
 	free(s);
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	if (!s)
+		return;
+	sandbox_stop(s);
+	while (s->waiting > 0)
+		(void)cond_wait_uncancellable(&s->changed, DEADLINE_NEVER);
+	sandbox_dispose(s);
 }

@@ -20,6 +20,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "shim/net/network.h"
 #include "shim/sandbox/sandbox.h"
 #include "tests/unit/shim/fake_hv.h"
 
@@ -108,6 +109,20 @@ int __wrap_setxattr(const char *path, const char *name, const void *value, size_
 int __wrap_setxattr(const char *path, const char *name, const void *value, size_t len, int flags)
 {
 	return fails() ? -1 : __real_setxattr(path, name, value, len, flags);
+}
+
+/* A step of this takes a while, whatever ends meanwhile. */
+int __real_network_update(struct network *n, struct hv *hv, struct agent *a, struct deadline d,
+			  struct err *e);
+int __wrap_network_update(struct network *n, struct hv *hv, struct agent *a, struct deadline d,
+			  struct err *e);
+int __wrap_network_update(struct network *n, struct hv *hv, struct agent *a, struct deadline d,
+			  struct err *e)
+{
+	if (fiber_sleep_ms(300, e) < 0)
+		return -1;
+	t.ok = fake_hv.running == 1;
+	return __real_network_update(n, hv, a, d, e);
 }
 
 static int group_set_up(void **state)
@@ -424,6 +439,84 @@ static void test_vm_dies_at_work(void **state)
 	assert_true(t.ok);
 }
 
+static void create_slowly(void *arg)
+{
+	struct sandbox_container *c = NULL;
+	char *words[] = { message_text("sleep"), message_text("0.3"), NULL };
+	struct oci_hook hook = { .path = message_text("/bin/sleep"), .args = words };
+
+	t.spec->hooks.create_runtime = &hook;
+	t.spec->hooks.n_create_runtime = 1;
+	t.second = create(arg, &c, &t.e);
+	t.spec->hooks.create_runtime = NULL;
+	t.spec->hooks.n_create_runtime = 0;
+	if (t.second == 0)
+		sandbox_remove_container(c, deadline_in_ms(1000));
+}
+
+static void ends_meanwhile(void *arg)
+{
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct sandbox *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	fiber_group_start(&group, "create", create_slowly, s);
+	t.ok = fiber_sleep_ms(100, &e) == 0;
+	sandbox_stop(s);
+	fiber_group_wait(&group);
+	sandbox_free(s);
+}
+
+/* The sandbox goes from under a container that is being made. What leaks then a sanitizer sees. */
+static void test_ends_while_a_container_is_made(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(ends_meanwhile, NULL);
+	assert_int_equal(t.result, 0);
+	assert_true(t.ok);
+	assert_int_equal(t.second, -1);
+	assert_string_equal(t.e.text,
+			    "create container c1: the VM is gone: the sandbox was stopped");
+}
+
+static void update_network(void *arg)
+{
+	t.second = sandbox_update_network(arg, deadline_in_ms(20000), &t.e);
+}
+
+static void ends_beside_network_update(void *arg)
+{
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct sandbox *s = NULL;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	fiber_group_start(&group, "network", update_network, s);
+	fiber_yield();
+	sandbox_stop(s);
+	fiber_group_wait(&group);
+	sandbox_free(s);
+}
+
+/* Links that are plugged in meanwhile are the network's and the machine's. */
+static void test_ends_beside_network_update(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(ends_beside_network_update, NULL);
+	assert_int_equal(t.result, 0);
+	assert_true(t.ok);
+}
+
 static void start_twice(void *arg)
 {
 	struct sandbox *s = NULL, *other = NULL;
@@ -569,6 +662,8 @@ int main(void)
 		CASE(test_first_connection_is_dead),
 		CASE(test_vm_dies_while_connecting),
 		CASE(test_vm_dies_at_work),
+		CASE(test_ends_while_a_container_is_made),
+		CASE(test_ends_beside_network_update),
 		CASE(test_one_at_a_time),
 		CASE(test_two_namespaces),
 		CASE(test_clean_up_after_a_crash),
