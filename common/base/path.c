@@ -234,9 +234,10 @@ int path_mkdirs(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
-static int remove_tree(int dirfd, const char *name, dev_t dev, int depth, struct err *e)
+static int remove_tree(int dirfd, const char *name, int depth, struct err *e)
 {
-	struct stat st;
+	/* A bind mount of the same file system has the same st_dev: only the kernel can tell. */
+	const uint64_t resolve = depth > 0 ? RESOLVE_NO_XDEV : 0;
 	struct dirent *de;
 	DIR *dir;
 	int fd;
@@ -249,13 +250,11 @@ static int remove_tree(int dirfd, const char *name, dev_t dev, int depth, struct
 	if (depth > DEPTH_MAX)
 		return err_set(e, ERR_INVALID, "remove '%s': nested too deeply", name);
 
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_resolved(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, resolve);
+	if (fd < 0 && errno == EXDEV)
+		return err_set(e, ERR_STATE, "remove '%s': something is mounted there", name);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open directory '%s'", name);
-	if (fstat(fd, &st) < 0 || (dev != 0 && st.st_dev != dev)) {
-		(void)close(fd);
-		return err_set(e, ERR_STATE, "remove '%s': something is mounted there", name);
-	}
 	dir = fdopendir(fd);
 	if (!dir) {
 		err_sys(e, errno, "read directory '%s'", name);
@@ -265,7 +264,7 @@ static int remove_tree(int dirfd, const char *name, dev_t dev, int depth, struct
 	while (r == 0 && (de = readdir(dir)) != NULL) {
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
 			continue;
-		r = remove_tree(fd, de->d_name, st.st_dev, depth + 1, e);
+		r = remove_tree(fd, de->d_name, depth + 1, e);
 	}
 	(void)closedir(dir);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -275,7 +274,7 @@ static int remove_tree(int dirfd, const char *name, dev_t dev, int depth, struct
 
 int path_remove_tree(int dirfd, const char *name, struct err *e)
 {
-	return remove_tree(dirfd, name, 0, 0, e);
+	return remove_tree(dirfd, name, 0, e);
 }
 
 char *path_join(const char *a, const char *b)

@@ -40,7 +40,10 @@ int path_mkdirs_without_links(int rootfd, const char *path, mode_t mode, struct 
 /* mkdir -p of a trusted host or guest path. Existing directories are left as they are. */
 int path_mkdirs(const char *path, mode_t mode, struct err *e) must_check;
 
-/* rm -rf below dirfd, never crossing a mount, never following a symlink. Absent: success. */
+/*
+ * rm -rf of dirfd/name, never following a symlink. What is mounted below it, a bind mount too, is not
+ * entered: ERR_STATE. Absent: success.
+ */
 int path_remove_tree(int dirfd, const char *name, struct err *e) must_check;
 
 /* "a" + "/b" -> "a/b", with exactly one slash between. For free(). */

@@ -3,7 +3,10 @@
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "common/base/mem.h"
 #include "common/base/path.h"
@@ -248,6 +251,52 @@ static void test_remove_tree(void **state)
 	assert_ok(path_remove_tree(root, "tree", &e), &e);
 }
 
+/* In a process of its own: the mount goes with its namespace. 77: this one may not mount. */
+static int remove_around_bind_mount(void)
+{
+	auto_free char *from = path_join(outside, "kept");
+	auto_free char *tree = path_join(outside, "root/tree");
+	auto_free char *onto = path_join(tree, "bound");
+	struct err e = ERR_INIT;
+
+	if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(from, onto, NULL, MS_BIND, NULL) < 0)
+		return 77;
+	/* By path: `root` is of the namespace before. */
+	if (path_remove_tree(AT_FDCWD, tree, &e) == 0 || e.code != ERR_STATE)
+		return 1;
+	return strstr(e.text, "mounted") ? 0 : 1;
+}
+
+/* A bind mount of the same file system: its st_dev says nothing. */
+static void test_remove_tree_spares_bind_mounts(void **state)
+{
+	auto_free char *kept = path_join(outside, "kept/file");
+	struct err e = ERR_INIT;
+	int fd = path_mkdirs_in_root(root, "tree/bound", 0755, &e);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_ok(fd, &e);
+	(void)close(fd);
+	assert_int_equal(mkdirat(root, "../kept", 0755), 0);
+	fd = open(kept, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	pid = fork();
+	if (pid == 0)
+		_exit(remove_around_bind_mount());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(access(kept, F_OK), 0);
+	assert_ok(path_remove_tree(root, "tree", &e), &e);
+}
+
 static void test_words(void **state)
 {
 	static const struct {
@@ -284,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_mkdirs_without_links),
 		cmocka_unit_test(test_below),
 		cmocka_unit_test(test_remove_tree),
+		cmocka_unit_test(test_remove_tree_spares_bind_mounts),
 		cmocka_unit_test(test_words),
 	};
 
