@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #include "common/base/mem.h"
 
 #define FREE_WAIT_MS   10000
+#define EXEC_WAIT_MS   10000 /* of the whole loop: longer takes only what is frozen or out of memory */
 #define HIGH_FD        256 /* above every number a spec names: descriptors wait there for dup2() */
 #define EXIT_NOT_EXECD 127
 
@@ -205,51 +207,11 @@ static void on_exit_event(uv_poll_t *poll, int status, int events)
 		child_release(c);
 }
 
-struct child *child_spawn(const struct child_spec *spec, struct err *e)
+static struct child *child_new(const char *name, pid_t pid, int pidfd)
 {
-	int status[2];
-	struct failure failure = { 0 };
-	struct child *c;
-	int status_high;
-	int pidfd = -1;
-	ssize_t n;
-	pid_t pid;
+	struct child *c = xnew(struct child);
 
-	if (pipe2(status, O_CLOEXEC) < 0) {
-		err_sys(e, errno, "start %s: pipe", spec->name);
-		return NULL;
-	}
-	status_high = fd_move_up(status[1], HIGH_FD);
-	if (status_high < 0) {
-		err_sys(e, errno, "start %s: duplicate a descriptor", spec->name);
-		(void)close(status[0]);
-		(void)close(status[1]);
-		return NULL;
-	}
-	pid = spawn(spec, status_high, &pidfd, e);
-	(void)close(status_high);
-	if (pid < 0) {
-		(void)close(status[0]);
-		return NULL;
-	}
-	n = read_full(status[0], &failure, sizeof(failure));
-	(void)close(status[0]);
-	if (n != 0) {
-		siginfo_t si;
-
-		(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED);
-		(void)close(pidfd);
-		if (n == (ssize_t)sizeof(failure))
-			err_sys(e, failure.sys, "start %s (%s): %s", spec->name, spec->argv[0],
-				failure.step);
-		else
-			err_set(e, ERR_INTERNAL, "start %s: the child died before its exec",
-				spec->name);
-		return NULL;
-	}
-
-	c = xnew(struct child);
-	c->name = xstrdup(spec->name);
+	c->name = xstrdup(name);
 	c->pid = pid;
 	c->pidfd = pidfd;
 	c->poll = xnew(uv_poll_t);
@@ -261,6 +223,69 @@ struct child *child_spawn(const struct child_spec *spec, struct err *e)
 		children->prev = c;
 	children = c;
 	return c;
+}
+
+/* It goes when it can: what is frozen by cgroup v1 does not even die. */
+static int give_up(const struct child_spec *spec, pid_t pid, int pidfd, struct err *e)
+{
+	struct child *c = child_new(spec->name, pid, pidfd);
+	struct err ignored = ERR_INIT;
+
+	c->abandoned = true;
+	(void)!child_kill(c, SIGKILL, &ignored);
+	return err_set(e, ERR_TIMEOUT, "start %s (%s): not executed in %d s", spec->name,
+		       spec->path ? spec->path : spec->argv[0], EXEC_WAIT_MS / 1000);
+}
+
+/* Until the exec closes `status`. After a failure the child and its pidfd are gone, or see to themselves. */
+static int wait_exec(const struct child_spec *spec, int status, pid_t pid, int pidfd,
+		     struct err *e)
+{
+	struct deadline limit = deadline_in_ms(EXEC_WAIT_MS);
+	struct pollfd p = { .fd = status, .events = POLLIN };
+	struct failure failure = { 0 };
+	siginfo_t si;
+	ssize_t n;
+
+	while (poll(&p, 1, (int)deadline_left_ms(limit)) <= 0)
+		if (deadline_passed(limit))
+			return give_up(spec, pid, pidfd, e);
+	n = read_full(status, &failure, sizeof(failure));
+	if (n == 0)
+		return 0;
+	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED);
+	(void)close(pidfd);
+	if (n == (ssize_t)sizeof(failure))
+		return err_sys(e, failure.sys, "start %s (%s): %s", spec->name,
+			       spec->path ? spec->path : spec->argv[0], failure.step);
+	return err_set(e, ERR_INTERNAL, "start %s: the child died before its exec", spec->name);
+}
+
+struct child *child_spawn(const struct child_spec *spec, struct err *e)
+{
+	auto_close int ours = -1;
+	auto_close int theirs = -1;
+	int status[2], high;
+	int pidfd = -1;
+	pid_t pid;
+
+	if (pipe2(status, O_CLOEXEC) < 0) {
+		err_sys(e, errno, "start %s: pipe", spec->name);
+		return NULL;
+	}
+	ours = status[0];
+	theirs = status[1];
+	high = fd_move_up(theirs, HIGH_FD);
+	if (high < 0) {
+		err_sys(e, errno, "start %s: duplicate a descriptor", spec->name);
+		return NULL;
+	}
+	theirs = high;
+	pid = spawn(spec, theirs, &pidfd, e);
+	(void)close(take_fd(&theirs));
+	if (pid < 0 || wait_exec(spec, ours, pid, pidfd, e) < 0)
+		return NULL;
+	return child_new(spec->name, pid, pidfd);
 }
 
 pid_t child_pid(const struct child *c)
@@ -325,7 +350,7 @@ void child_free(struct child *c)
 bool child_owned(pid_t pid)
 {
 	for (const struct child *c = children; c; c = c->next)
-		if (c->pid == pid)
+		if (c->pid == pid && !c->exited)
 			return true;
 	return false;
 }

@@ -48,7 +48,7 @@ struct child_spec {
 /*
  * The child has every signal at its default and none blocked. Returns when the exec has succeeded; a
  * failed one (or a failed step before it) is reported here and leaves nothing behind. Blocks for the
- * time of a clone and exec only.
+ * time of a clone and exec only; after ten seconds it is killed, and the error ERR_TIMEOUT.
  */
 struct child *child_spawn(const struct child_spec *spec, struct err *e) must_check;
 
@@ -71,7 +71,10 @@ int child_kill(struct child *c, int sig, struct err *e) must_check;
 /* Kills (SIGKILL) and reaps it if it still runs; the pid is gone when this returns. NULL is fine. */
 void child_free(struct child *c);
 
-/* Is this pid a child that somebody here owns? For PID 1, which collects the others. */
+/*
+ * Is this pid a child that somebody here owns and that was not collected yet? Its number may be another
+ * process's afterwards. For PID 1, which collects the others.
+ */
 bool child_owned(pid_t pid);
 
 #endif

@@ -38,6 +38,7 @@ static void run(const char *const *argv, int signal)
 		seen.r = child_kill(c, signal, &seen.e);
 	if (seen.r == 0)
 		seen.r = child_wait(c, deadline_in_ms(10000), &seen.code, &seen.e);
+	seen.owned_after = child_owned(child_pid(c));
 	child_free(c);
 }
 
@@ -56,6 +57,8 @@ static void test_exit_code(void **state)
 	assert_int_equal(seen.r, 0);
 	assert_int_equal(seen.code, 42);
 	assert_true(seen.owned_before);
+	/* It was collected: the number may be anybody's by now. */
+	assert_false(seen.owned_after);
 }
 
 /* Not through a shell: dash can miss a SIGINT that comes just before it waits for its child. */
@@ -191,6 +194,41 @@ static void test_free_kills_and_reaps(void **state)
 	assert_false(seen.owned_after);
 }
 
+static int never_ready(void *arg, const char **ret_step)
+{
+	(void)arg;
+	*ret_step = "wait";
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+/* As in a cgroup that somebody has frozen. */
+static void stuck_before_exec(void *arg)
+{
+	const char *const argv[] = { "/bin/true", NULL };
+	const struct child_spec spec = {
+		.name = "true", .argv = argv, .before_exec = never_ready, .die_with_parent = true
+	};
+
+	(void)arg;
+	seen.r = child_spawn(&spec, &seen.e) ? 0 : -1;
+}
+
+static void test_stuck_before_exec(void **state)
+{
+	siginfo_t si;
+
+	(void)state;
+	fiber_main(stuck_before_exec, NULL);
+	assert_int_equal(seen.r, -1);
+	assert_int_equal(seen.e.code, ERR_TIMEOUT);
+	assert_string_equal(seen.e.text, "start true (/bin/true): not executed in 10 s");
+	/* fiber_main() does not wait for what was given up. */
+	assert_true(waitid(P_ALL, 0, &si, WEXITED) == 0 || errno == ECHILD);
+	assert_int_equal(waitid(P_ALL, 0, &si, WEXITED | WNOHANG), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup(test_failing_step_is_named, reset),
 		cmocka_unit_test_setup(test_descriptors, reset),
 		cmocka_unit_test_setup(test_free_kills_and_reaps, reset),
+		cmocka_unit_test_setup(test_stuck_before_exec, reset),
 	};
 
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
