@@ -215,11 +215,12 @@ void process_release(struct process *p)
 	struct deadline d = deadline_in_ms(KILL_WAIT_MS);
 	struct err e = ERR_INIT;
 
+	/* Before the wait: who comes meanwhile must not take it off the container's list once more. */
+	p->released = true;
 	if (child_kill(p->child, SIGKILL, &e) < 0)
 		log_warn("container %s: %s", p->container_id, e.text);
 	while (!p->exited && !deadline_passed(d))
 		wait_change(p, d);
-	p->released = true;
 	p->on_exit = NULL;
 	end_streams(p);
 	cond_wake_all(&p->changed);
