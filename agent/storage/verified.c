@@ -20,15 +20,11 @@ static struct {
 
 static unsigned last_serial;
 
-/* A cancel is passed over: who takes devices away must get to it. */
+/* Whatever cancels the fiber: who takes devices away must get to it. */
 static void mapper_enter(void)
 {
-	while (mapper.busy) {
-		struct err cancelled = ERR_INIT;
-
-		if (cond_wait(&mapper.idle, DEADLINE_NEVER, &cancelled) < 0)
-			continue;
-	}
+	while (mapper.busy)
+		(void)cond_wait_uncancellable(&mapper.idle, DEADLINE_NEVER);
 	mapper.busy = true;
 }
 
