@@ -55,6 +55,7 @@ void container_unref(struct container *c)
 {
 	if (--c->refs > 0)
 		return;
+	cgroup_free(c->cgroup);
 	free(c->name);
 	free(c->rootfs);
 	free(c->spec);
@@ -99,7 +100,8 @@ void container_on_exit(struct process *p, void *arg)
 		return;
 	/* Before the exit is known to anybody: a host asks for the reason when it learns of it. */
 	report_oom(c);
-	if (c->state != CONTAINER_REMOVING)
+	/* While it is being created it stays so: nobody else may remove it under who creates it. */
+	if (c->state & CONTAINER_ALIVE)
 		c->state = CONTAINER_STOPPED;
 	/* With a pid namespace of its own the kernel has done that. */
 	if (c->shares_pid_ns && container_kill(c, &e) < 0)
@@ -119,16 +121,15 @@ void container_on_done(struct process *p, void *arg)
 static void watch_oom(void *arg)
 {
 	auto_container struct container *c = arg;
-	struct io *io = c->oom_watch;
 	struct err ignored = ERR_INIT;
 	char events[4096];
 
-	while (io_wait_readable(io, DEADLINE_NEVER, &ignored) == 0) {
-		while (io_try_read(io, events, sizeof(events)) > 0)
+	while (io_wait_readable(c->oom_watch, DEADLINE_NEVER, &ignored) == 0) {
+		while (io_try_read(c->oom_watch, events, sizeof(events)) > 0)
 			;
 		report_oom(c);
 	}
-	io_free(io);
+	io_free(take_ptr(c->oom_watch));
 }
 
 /* Where there is no memory controller nothing can run out of it by a limit of ours. */
@@ -307,11 +308,13 @@ int container_pause(struct container *c, struct deadline d, struct err *e)
 
 	if (need_cgroup(held, e) < 0)
 		return -1;
-	if (cgroup_freeze(c->cgroup, d, e) < 0)
-		return err_wrap(e, "pause container %s", c->id);
-	if (c->state == CONTAINER_RUNNING)
-		c->state = CONTAINER_PAUSED;
-	return 0;
+	/* At once: an exec that came now would be frozen before it is one. */
+	c->state = CONTAINER_PAUSED;
+	if (cgroup_freeze(c->cgroup, d, e) == 0)
+		return 0;
+	if (c->state == CONTAINER_PAUSED)
+		c->state = CONTAINER_RUNNING;
+	return err_wrap(e, "pause container %s", c->id);
 }
 
 int container_resume(struct container *c, struct deadline d, struct err *e)
@@ -345,10 +348,8 @@ void container_end_processes(void *arg)
 	struct container *c = arg;
 	struct err e = ERR_INIT;
 
-	if (c->oom_watch) {
+	if (c->oom_watch)
 		io_shutdown(c->oom_watch);
-		c->oom_watch = NULL;
-	}
 	if (container_kill(c, &e) < 0)
 		log_warn("container %s: %s", c->id, e.text);
 	while (c->processes) {

@@ -26,6 +26,7 @@ enum container_state {
 	CONTAINER_REMOVING = 1 << 6,
 };
 
+#define CONTAINER_ALIVE (CONTAINER_CREATED | CONTAINER_RUNNING | CONTAINER_PAUSED)
 #define CONTAINER_LIVE \
 	(CONTAINER_CREATED | CONTAINER_RUNNING | CONTAINER_PAUSED | CONTAINER_STOPPED)
 #define CONTAINER_NAMESPACES_MAX 8u
@@ -38,7 +39,7 @@ struct container {
 	enum container_state state;
 	struct undo teardown;
 	char *rootfs;
-	struct cgroup *cgroup; /* NULL on a machine without the unified hierarchy */
+	struct cgroup *cgroup; /* as long as the container: others may wait in it; NULL: none is mounted */
 	uint8_t *spec;         /* packed Grpc__Spec: an exec gets its seccomp filter from it */
 	size_t spec_len;
 	bool has_hooks;  /* that the agent runs: prestart, poststart or poststop */
@@ -52,7 +53,7 @@ struct container {
 	bool in_pod;       /* one of a pod's, which is not its pause container */
 	bool lends_pid_ns; /* the sandbox's shared one is this container's */
 	bool shares_pid_ns;
-	struct io *oom_watch;
+	struct io *oom_watch; /* its fiber's to free; NULL: none */
 	uint64_t oom_kills; /* reported so far */
 	UT_hash_handle hh;
 };

@@ -213,8 +213,6 @@ static void undo_cgroup(void *arg)
 	if (cgroup_kill(c->cgroup, &e) < 0 ||
 	    cgroup_remove(c->cgroup, deadline_in_ms(CGROUP_REMOVE_MS), &e) < 0)
 		log_warn("container %s: its cgroup stays: %s", c->id, e.text);
-	cgroup_free(c->cgroup);
-	c->cgroup = NULL;
 }
 
 static int make_cgroup(struct container *c, const Grpc__Linux *linux_spec, struct err *e)

@@ -8,7 +8,7 @@
 #include "health.pb-c.h"
 
 #define RUNNABLE (CONTAINER_CREATED | CONTAINER_RUNNING)
-#define ALIVE    (CONTAINER_CREATED | CONTAINER_RUNNING | CONTAINER_PAUSED)
+#define ALIVE    CONTAINER_ALIVE
 #define LIVE     CONTAINER_LIVE
 #define WAITS    RPC_ENDS_WITH_PEER
 
@@ -34,7 +34,7 @@ static const struct rpc_method agent_methods[] = {
 	{ "MemAgentMemcgSet", on_no_mem_agent, 0 },
 	{ "MemHotplugByProbe", on_mem_hotplug_by_probe, 0 },
 	{ "OnlineCPUMem", on_online_cpu_mem, 0 },
-	{ "PauseContainer", on_pause_container, RUNNABLE },
+	{ "PauseContainer", on_pause_container, CONTAINER_RUNNING },
 	{ "ReadStderr", on_read_stderr, LIVE | WAITS },
 	{ "ReadStdout", on_read_stdout, LIVE | WAITS },
 	{ "RemoveContainer", on_remove_container, LIVE },

@@ -305,6 +305,8 @@ int agent_create(struct agent_run *run, const struct agent_container *c)
 	req.oci = &spec;
 	req.storages = c->storages;
 	req.n_storages = c->n_storages;
+	req.shared_mounts = c->shared_mounts;
+	req.n_shared_mounts = c->n_shared_mounts;
 	return agent_call(run, "CreateContainer", &req, NULL);
 }
 

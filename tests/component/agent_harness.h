@@ -83,6 +83,8 @@ struct agent_container {
 	Grpc__Storage **storages;
 	size_t n_storages;
 	Grpc__LinuxResources *resources;
+	Grpc__SharedMount **shared_mounts;
+	size_t n_shared_mounts;
 };
 
 int agent_create(struct agent_run *run, const struct agent_container *c);

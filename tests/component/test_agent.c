@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
@@ -160,6 +161,69 @@ static void created(struct agent_run *run)
 	CHECK(run, agent_start(run, "c1") == 0);
 	CHECK_ERR(run, agent_start(run, "c1"), ERR_STATE, "running");
 	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
+struct create_call {
+	struct agent_run run; /* with an error of its own */
+	int r;
+};
+
+/* A mount of another container is waited for, here of one that never comes. */
+static void create_waiting(void *arg)
+{
+	static const char *const args[] = { "sleep", "100", NULL };
+	struct create_call *call = arg;
+	Grpc__SharedMount mount, *mounts[] = { &mount };
+	const struct agent_container c = {
+		.id = "c1", .args = args, .shared_mounts = mounts, .n_shared_mounts = 1
+	};
+
+	grpc__shared_mount__init(&mount);
+	mount.name = (char *)(uintptr_t) "data";
+	mount.src_ctr = (char *)(uintptr_t) "nobody";
+	mount.src_path = mount.dst_path = (char *)(uintptr_t) "/tmp";
+	call->r = agent_create(&call->run, &c);
+}
+
+/* The process of the container that is being created, once it is in its root. -1: not there yet. */
+static pid_t find_stage(const struct agent_run *run)
+{
+	int agent = (int)child_pid(run->agent);
+	auto_free char *path = xasprintf("/proc/%d/task/%d/children", agent, agent);
+	auto_free char *children = NULL;
+	auto_free char *root = NULL;
+	struct err ignored = ERR_INIT;
+	struct stat own, its;
+	long pid;
+
+	if (file_read(AT_FDCWD, path, 1u << 16, &children, NULL, &ignored) < 0)
+		return -1;
+	pid = strtol(children, NULL, 10);
+	root = xasprintf("/proc/%ld/root", pid);
+	if (pid <= 0 || stat(root, &its) < 0 || stat(run->rootfs, &own) < 0)
+		return -1;
+	return own.st_dev == its.st_dev && own.st_ino == its.st_ino ? (pid_t)pid : -1;
+}
+
+/* Its end in the middle of that does not give the container to whoever would remove it. */
+static void dies_while_being_created(struct agent_run *run)
+{
+	struct create_call call = { .run = *run, .r = 1 };
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct deadline d = SECONDS(20);
+	pid_t stage;
+
+	fiber_group_start(&group, "create", create_waiting, &call);
+	while ((stage = find_stage(run)) < 0 && !deadline_passed(d))
+		CHECK(run, fiber_sleep_ms(20, &run->e) == 0);
+	/* For the few steps that are left before it waits. */
+	CHECK(run, fiber_sleep_ms(1000, &run->e) == 0);
+	CHECK(run, stage > 0 && kill(stage, SIGKILL) == 0);
+	CHECK(run, fiber_sleep_ms(500, &run->e) == 0);
+	CHECK_ERR(run, agent_remove(run, "c1"), ERR_STATE, "being created");
+	fiber_group_wait(&group);
+	CHECK(run, call.r < 0 && strstr(call.run.e.text, "no container named 'nobody'"));
+	CHECK_ERR(run, agent_remove(run, "c1"), ERR_NOT_FOUND, "c1");
 }
 
 static void bad_requests(struct agent_run *run)
@@ -360,6 +424,7 @@ AGENT_TEST(exec_process)
 AGENT_TEST(signals)
 AGENT_TEST(signal_number)
 AGENT_TEST(created)
+AGENT_TEST(dies_while_being_created)
 AGENT_TEST(bad_requests)
 AGENT_TEST(many_waiters)
 AGENT_TEST(shared_pid_namespace)
@@ -380,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_signal_number),
 		cmocka_unit_test(test_created),
+		cmocka_unit_test(test_dies_while_being_created),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_many_waiters),
 		cmocka_unit_test(test_shared_pid_namespace),
