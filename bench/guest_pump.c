@@ -8,6 +8,7 @@
  *      guest_pump serial NAME BYTES|-     through the virtio-serial port with that name
  *      guest_pump vsock PORT BYTES|-      to the first who connects to that vsock port
  *      guest_pump stdout PIECE BYTES      to standard output, PIECE bytes at a time
+ *      guest_pump drain                   nowhere, from the pipe that is its standard input
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,6 +30,8 @@
 
 /* As large as the agent's largest answer. The driver of the port cuts it into pieces of 32 KiB. */
 #define CHUNK (256u << 10)
+
+#define PIPE_BYTES (1u << 20) /* as large as a standard output is in a guest of ours */
 
 static int fail(const char *what)
 {
@@ -172,16 +175,37 @@ static int open_stdout(const char *bytes)
 	return STDOUT_FILENO;
 }
 
+/* What comes through standard input is thrown away, without a look at it. */
+static int drain(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (null < 0)
+		return fail("open /dev/null");
+	if (fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES) < 0) {
+		(void)close(null);
+		return fail("enlarge the pipe");
+	}
+	while ((n = splice(STDIN_FILENO, NULL, null, NULL, PIPE_BYTES, SPLICE_F_MOVE)) > 0)
+		;
+	(void)close(null);
+	return n < 0 ? fail("splice") : 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long long bytes = 0;
 	bool input;
 	int fd, result;
 
+	if (argc == 2 && strcmp(argv[1], "drain") == 0)
+		return drain() < 0 ? 1 : 0;
 	if (argc != 4) {
 		(void)fprintf(stderr, "usage: guest_pump serial NAME BYTES|-\n"
 				      "       guest_pump vsock PORT BYTES|-\n"
-				      "       guest_pump stdout PIECE BYTES\n");
+				      "       guest_pump stdout PIECE BYTES\n"
+				      "       guest_pump drain\n");
 		return 2;
 	}
 	input = strcmp(argv[3], "-") == 0;
