@@ -44,8 +44,11 @@ int service_boot(struct task_service *s, const struct boot_request *r, struct de
 	config_free(take_ptr(s->config));
 	s->ended = s->agent_lost = false;
 	if (config_load(config_path[0] ? config_path : s->config_path, &s->config, e) < 0 ||
-	    config_apply_annotations(s->config, &r->spec->annotations, e) < 0 ||
-	    record_state_dir(r->bundle, s->config->runtime.state_dir, e) < 0 ||
+	    config_apply_annotations(s->config, &r->spec->annotations, e) < 0)
+		return -1;
+	if (s->config->runtime.enable_debug)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (record_state_dir(r->bundle, s->config->runtime.state_dir, e) < 0 ||
 	    start(s, r, d, e) < 0)
 		return -1;
 	record.vmm_pid = s->vmm_pid;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Delete: hand back how a process ended and forget it; for an init process also all that the
- * container held. A second Delete that comes meanwhile waits and gets the same answer.
+ * container held. A second Delete that comes meanwhile waits and gets the same answer, or takes over from
+ * one whose time is up.
  */
 #include "common/base/log.h"
 #include "shim/events/task_events.h"
@@ -28,9 +29,10 @@ static int abort_creation(struct process *p, struct deadline d, struct err *e)
 	return p->deleted ? not_found(p, e) : 0;
 }
 
-static int wait_deleted(struct process *p, struct deadline d, struct err *e)
+/* It is deleted then, unless the other one had to give up. */
+static int wait_for_other(struct process *p, struct deadline d, struct err *e)
 {
-	while (!p->deleted)
+	while (p->deleting && !p->deleted)
 		if (cond_wait(&p->changed, d, e) < 0)
 			return err_wrap(e, "wait for another Delete");
 	return 0;
@@ -65,8 +67,10 @@ static int delete (struct process *p, struct deadline d, struct err *e)
 
 	if (p->state == PROCESS_CREATING && abort_creation(p, d, e) < 0)
 		return -1;
-	if (p->deleting)
-		return wait_deleted(p, d, e);
+	if (wait_for_other(p, d, e) < 0)
+		return -1;
+	if (p->deleted)
+		return 0;
 	if (p->state == PROCESS_CREATED)
 		process_finish(p, EXIT_STATUS_KILLED, process_now());
 	if (p->state != PROCESS_STOPPED)

@@ -72,6 +72,15 @@ static int signal_in_guest(struct process *p, uint32_t signal, bool all, struct 
 	return result;
 }
 
+/* The guest learns of an exec while that is started: before, it would say that there is none. */
+static int wait_for_start(struct process *p, struct deadline d, struct err *e)
+{
+	while (p->state == PROCESS_STARTING)
+		if (cond_wait(&p->changed, d, e) < 0)
+			return err_wrap(e, "kill '%s': wait until it has started", p->exec_id);
+	return 0;
+}
+
 int on_kill(const struct rpc_call *call, const void *request, void *response, struct err *e)
 {
 	const Containerd__Task__V2__KillRequest *req = request;
@@ -82,6 +91,10 @@ int on_kill(const struct rpc_call *call, const void *request, void *response, st
 	(void)response;
 	if (req->signal >= NSIG)
 		return err_set(e, ERR_INVALID, "there is no signal %u", req->signal);
+	if (req->signal == SIGKILL)
+		d = deadline_min(d, deadline_in_ms(KILL_LIMIT_MS));
+	if (!process_is_init(p) && wait_for_start(p, d, e) < 0)
+		return -1;
 	if (p->state == PROCESS_STOPPED)
 		return already_finished(e);
 	if (p->state == PROCESS_CREATED || p->container->is_sandbox) {
@@ -92,8 +105,6 @@ int on_kill(const struct rpc_call *call, const void *request, void *response, st
 	/* Is it there? The guest need not be asked: its exit is known here before anybody learns of it. */
 	if (req->signal == 0)
 		return 0;
-	if (req->signal == SIGKILL)
-		d = deadline_min(d, deadline_in_ms(KILL_LIMIT_MS));
 	if (signal_in_guest(p, req->signal, req->all, d, e) == 0)
 		return 0;
 

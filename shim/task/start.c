@@ -65,9 +65,11 @@ static int start(struct process *p, struct deadline d, struct err *e)
 	if (result == 0)
 		result = process_is_init(p) ? start_init(p, agent, d, e)
 					    : start_exec(p, agent, d, e);
-	/* Whatever else ended it meanwhile has said so already. */
-	if (p->state != PROCESS_STARTING)
+	/* Whatever else ended it meanwhile has said so already; its streams may be newer than that. */
+	if (p->state != PROCESS_STARTING) {
+		stdio_free(take_ptr(p->io));
 		return result < 0 ? -1 : err_set(e, ERR_UNAVAILABLE, "it ended while it started");
+	}
 	if (result < 0) {
 		/* containerd looks at the error; a client that waits already looks at the exit. */
 		process_finish(p, EXIT_STATUS_UNKNOWN, process_now());

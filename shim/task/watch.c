@@ -21,6 +21,8 @@
 /* From the VM's death until its tasks are known to have ended: the promise is one second. */
 #define DEATH_MS        700
 #define STATS_MS        1000
+/* Between two news of this kind: how often there are some the guest decides. */
+#define OOM_PAUSE_MS    100
 #define REMOVE_MS       5000
 
 static bool vm_alive(const struct task_service *s)
@@ -161,11 +163,13 @@ static void watch_oom(void *arg)
 		if (agent_get_oom_event(agent, &id, &e) < 0)
 			break;
 		c = container_find(s, id);
-		if (!c)
-			continue; /* gone meanwhile, or the guest talks nonsense */
-		c->oom_kills++;
-		log_info("out of memory in %s", id);
-		event_task_oom(s->publisher, id);
+		if (c) { /* else gone meanwhile, or the guest talks nonsense */
+			c->oom_kills++;
+			log_info("out of memory in %s", id);
+			event_task_oom(s->publisher, id);
+		}
+		if (fiber_sleep_ms(OOM_PAUSE_MS, &e) < 0)
+			break;
 	}
 	log_debug("no more OOM events: %s", e.text);
 }

@@ -278,6 +278,8 @@ int agent_exec_process(struct agent *a, const char *id, const char *exec_id, Grp
 	(void)process;
 	if (answer(d, e) < 0)
 		return -1;
+	if (fake.exec_ms > 0 && fiber_sleep_ms(fake.exec_ms, e) < 0)
+		return -1;
 	if (fake.refuse_exec)
 		return err_set(e, ERR_NOT_FOUND, "exec '%s': no such file", process->args[0]);
 	add(id, exec_id);
@@ -379,13 +381,17 @@ int agent_resume_container(struct agent *a, const char *id, struct deadline d, s
 
 int agent_get_oom_event(struct agent *a, char **ret_id, struct err *e)
 {
-	while (!oom_id) {
+	while (fake.oom_flood || !oom_id) {
 		if (!fake.alive || a->disconnected)
 			return err_set(e, ERR_UNAVAILABLE, "the VM is gone");
+		if (fake.oom_flood)
+			break;
 		if (cond_wait(&changed, DEADLINE_NEVER, e) < 0)
 			return -1;
 	}
-	*ret_id = take_ptr(oom_id);
+	fiber_yield();
+	fake.oom_events++;
+	*ret_id = fake.oom_flood ? xstrdup("sandbox") : take_ptr(oom_id);
 	return 0;
 }
 
@@ -420,8 +426,9 @@ void stdio_drain(struct stdio *s, struct deadline d)
 	struct err e = ERR_INIT;
 
 	assert(s->attached);
-	if (fake.stall && fiber_sleep_until(d, &e) < 0)
-		return;
+	while (fake.stall && !deadline_passed(d))
+		if (fiber_sleep_ms(10, &e) < 0)
+			return;
 	fake.drained++;
 }
 

@@ -17,6 +17,8 @@ struct fake_guest {
 	/* set by the test */
 	int fail_at;      /* 1-based: the acquisition that is refused; 0: none */
 	int boot_ms;      /* how long sandbox_start() takes */
+	int exec_ms;      /* how long agent_exec_process() takes, whatever ends meanwhile */
+	bool oom_flood;   /* the guest says at all times that a container was out of memory */
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
 	bool host_oom;    /* what fake_die() is the work of */
@@ -24,6 +26,7 @@ struct fake_guest {
 
 	/* noted by the fake */
 	int asked, held;
+	unsigned oom_events;
 	bool alive;
 	int streams_open, closed_stdin, drained;
 	int frozen;

@@ -4,6 +4,7 @@ TASK_TESTS = \
 	tests/component/test_task \
 	tests/component/test_task_faults \
 	tests/component/test_task_pod \
+	tests/component/test_task_races \
 	tests/component/test_sandbox_api
 check_PROGRAMS += $(TASK_TESTS)
 TESTS += $(TASK_TESTS)
@@ -16,5 +17,7 @@ tests_component_test_task_faults_SOURCES = tests/component/test_task_faults.c $(
 tests_component_test_task_faults_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
 tests_component_test_task_pod_SOURCES = tests/component/test_task_pod.c $(task_harness)
 tests_component_test_task_pod_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
+tests_component_test_task_races_SOURCES = tests/component/test_task_races.c $(task_harness)
+tests_component_test_task_races_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)
 tests_component_test_sandbox_api_SOURCES = tests/component/test_sandbox_api.c $(task_harness)
 tests_component_test_sandbox_api_LDADD = $(SHIM_TASK_LIBS) $(CMOCKA_LIBS)

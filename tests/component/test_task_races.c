@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of containerd that meet each other, or an end that nobody asked for. */
+#include "tests/component/task_harness.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "shim/agent/agent.h"
+
+#define OWNER "sandbox"
+
+static uint32_t status;
+
+static void run_owner(void)
+{
+	assert_ok(task_create(OWNER), &harness.e);
+	assert_ok(task_start(OWNER, ""), &harness.e);
+}
+
+static void end_owner(void)
+{
+	fake_exit(OWNER, "", 0);
+	assert_ok(task_wait(OWNER, "", &status), &harness.e);
+	assert_ok(task_delete(OWNER, "", &status), &harness.e);
+}
+
+static struct {
+	int result;
+	struct err e;
+} exec;
+
+static void start_exec(void *arg)
+{
+	(void)arg;
+	exec.result = task_start(OWNER, "e1");
+	exec.e = harness.e;
+}
+
+/* It is in the guest a moment later: a signal must not find it "finished" before that. */
+static void killed_while_it_starts(void *arg)
+{
+	struct fiber_group starter = FIBER_GROUP_INIT;
+
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	fake.exec_ms = 200;
+	assert_ok(task_exec(OWNER, "e1", false), &harness.e);
+	fiber_group_start(&starter, "start", start_exec, NULL);
+	while (fake.streams_open < 2)
+		fiber_yield();
+	assert_ok(task_kill(OWNER, "e1", SIGKILL, false), &harness.e);
+	fiber_group_wait(&starter);
+	assert_ok(exec.result, &exec.e);
+	assert_ok(task_wait(OWNER, "e1", &status), &harness.e);
+	assert_int_equal(status, 137);
+	assert_ok(task_delete(OWNER, "e1", &status), &harness.e);
+	end_owner();
+	harness_close();
+}
+
+/* Who reads its output sees an end although it never ran. */
+static void container_ends_while_an_exec_starts(void *arg)
+{
+	struct fiber_group starter = FIBER_GROUP_INIT;
+
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	fake.exec_ms = 2500;
+	assert_ok(task_exec(OWNER, "e1", false), &harness.e);
+	fiber_group_start(&starter, "start", start_exec, NULL);
+	while (fake.streams_open < 2)
+		fiber_yield();
+	fake_exit(OWNER, "", 0);
+	assert_ok(task_wait(OWNER, "e1", &status), &harness.e);
+	assert_int_equal(status, 137);
+	fiber_group_wait(&starter);
+	assert_int_equal(exec.result, -1);
+	/* Those of the init process, which were drained. */
+	assert_int_equal(fake.streams_open, 1);
+	assert_ok(task_delete(OWNER, "", &status), &harness.e);
+	harness_close();
+}
+
+static void delete_soon(void *arg)
+{
+	Containerd__Task__V2__DeleteRequest req;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	containerd__task__v2__delete_request__init(&req);
+	req.id = message_text(OWNER);
+	assert_err(rpc_call(harness.client, &containerd__task__v2__task__descriptor, "Delete",
+			    "testing", &req, NULL, deadline_in_ms(200), &e),
+		   &e, ERR_TIMEOUT, "");
+	fake.stall = false;
+}
+
+/* A Delete that has to give up leaves the work to one that waits beside it. */
+static void second_delete_goes_on(void *arg)
+{
+	struct fiber_group first = FIBER_GROUP_INIT;
+	int64_t began;
+
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	fake.stall = true; /* its sandbox does not end for a while */
+	fake_exit(OWNER, "", 0);
+	assert_ok(task_wait(OWNER, "", &status), &harness.e);
+	fiber_group_start(&first, "delete", delete_soon, NULL);
+	fiber_yield();
+	began = clock_now_ms();
+	assert_ok(task_delete(OWNER, "", &status), &harness.e);
+	assert_in_range(clock_now_ms() - began, 0, 5000);
+	fiber_group_wait(&first);
+	harness_close();
+}
+
+/* How often it is out of memory the guest decides; the host's log and containerd are not its own. */
+static void oom_flood(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	harness_open(false);
+	log_set_level(LOG_LEVEL_ERROR);
+	fake.oom_flood = true;
+	run_owner();
+	assert_ok(fiber_sleep_ms(500, &e), &e);
+	assert_in_range(fake.oom_events, 1, 20);
+	log_set_level(LOG_LEVEL_INFO);
+	end_owner();
+	harness_close();
+}
+
+/* enable_debug of [runtime]. */
+static void configuration_asks_for_debug(void *arg)
+{
+	auto_free char *text = NULL;
+	auto_close int dir = -1;
+
+	(void)arg;
+	harness_open(false);
+	text = xasprintf("[runtime]\nstate_dir = \"%s\"\nenable_debug = true\n", harness.dir);
+	dir = open(harness.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(file_replace(dir, "configuration.toml", text, strlen(text), &harness.e),
+		  &harness.e);
+	assert_int_equal(log_level(), LOG_LEVEL_INFO);
+	run_owner();
+	assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
+	log_set_level(LOG_LEVEL_INFO);
+	end_owner();
+	harness_close();
+}
+
+#define IN_FIBER(fn)                        \
+	static void test_##fn(void **state) \
+	{                                   \
+		(void)state;                \
+		fiber_main(fn, NULL);       \
+	}
+
+IN_FIBER(killed_while_it_starts)
+IN_FIBER(container_ends_while_an_exec_starts)
+IN_FIBER(second_delete_goes_on)
+IN_FIBER(oom_flood)
+IN_FIBER(configuration_asks_for_debug)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_killed_while_it_starts),
+		cmocka_unit_test(test_container_ends_while_an_exec_starts),
+		cmocka_unit_test(test_second_delete_goes_on),
+		cmocka_unit_test(test_oom_flood),
+		cmocka_unit_test(test_configuration_asks_for_debug),
+	};
+
+	(void)alarm(120);
+	return cmocka_run_group_tests_name("task races", tests, NULL, NULL);
+}
