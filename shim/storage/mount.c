@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/async/fiber.h"
 #include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
@@ -18,15 +17,6 @@
 #include "shim/storage/host_mounts.h"
 #include "shim/storage/loop.h"
 #include "shim/storage/overlay.h"
-
-/* Mounts and unmounts can wait for a disk (an overlay syncs its upper file system on unmount). */
-static void run_blocking(void (*fn)(void *arg), void *arg)
-{
-	if (fiber_running())
-		work_run(fn, arg);
-	else
-		fn(arg);
-}
 
 static void detach_work(void *arg)
 {
@@ -37,7 +27,8 @@ void mount_detach(const char *path)
 {
 	auto_free char *copy = xstrdup(path);
 
-	run_blocking(detach_work, copy);
+	/* It can wait for a disk: an overlay syncs its upper file system. */
+	work_run(detach_work, copy);
 }
 
 static void undo_detach(void *arg)
@@ -132,7 +123,7 @@ int mount_bind(const struct mount_bind_params *p, struct undo *u, struct err *e)
 {
 	struct bind_work w = { .p = p, .e = e };
 
-	run_blocking(bind_work, &w);
+	work_run(bind_work, &w);
 	if (w.result == 0)
 		undo_push(u, "bind mount", undo_detach, xstrdup(p->target));
 	return w.result;
@@ -178,7 +169,7 @@ int mount_filesystem(const char *type, const char *source, const char *target,
 		.type = type, .source = source, .target = target, .o = o, .e = e
 	};
 
-	run_blocking(filesystem_work, &w);
+	work_run(filesystem_work, &w);
 	if (w.result == 0)
 		undo_push(u, "file system", undo_detach, xstrdup(target));
 	return w.result;

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "common/async/work.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "shim/storage/empty_dir.h"
@@ -151,13 +152,30 @@ static int bring_empty_dir(const struct volumes_params *p, const struct oci_moun
 											       : 1;
 }
 
+struct look {
+	const char *path;
+	struct stat *st;
+	struct err *e;
+	int result;
+};
+
+static void look_now(void *arg)
+{
+	struct look *l = arg;
+	auto_close int fd = host_mounts_open(l->path, 0, l->e);
+
+	l->result = fd < 0 ? -1 : fstat(fd, l->st);
+	if (fd >= 0 && l->result < 0)
+		err_sys(l->e, errno, "'%s'", l->path);
+}
+
+/* It may be on a server that does not answer, which holds up this container alone. */
 static int look_at(const char *path, struct stat *ret, struct err *e)
 {
-	auto_close int fd = host_mounts_open(path, 0, e);
+	struct look l = { .path = path, .st = ret, .e = e };
 
-	if (fd < 0)
-		return -1;
-	return fstat(fd, ret) < 0 ? err_sys(e, errno, "'%s'", path) : 0;
+	work_run(look_now, &l);
+	return l.result;
 }
 
 static int bring_bind(const struct volumes_params *p, const struct oci_mount *m, struct undo *u,

@@ -100,10 +100,7 @@ static ssize_t read_piece(int fd, void *to, size_t len, off_t offset, struct err
 {
 	struct reading r = { .fd = fd, .to = to, .len = len, .offset = offset };
 
-	if (fiber_running())
-		work_run(read_now, &r);
-	else
-		read_now(&r);
+	work_run(read_now, &r);
 	return r.n < 0 ? err_sys(e, r.error, "read") : r.n;
 }
 

@@ -107,7 +107,7 @@ tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
 tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
 	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr \
-	-Wl,--wrap=network_update
+	-Wl,--wrap=network_update -Wl,--wrap=host_mounts_open
 
 tests_unit_shim_test_endpoint_SOURCES = tests/unit/shim/test_endpoint.c
 tests_unit_shim_test_endpoint_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)

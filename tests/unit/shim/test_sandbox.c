@@ -25,6 +25,7 @@
 #include "tests/unit/shim/fake_hv.h"
 
 #define TEXT(...) #__VA_ARGS__
+#define VOLUME    "/etc/passwd" /* in the text below */
 
 static const char config_text[] = TEXT({
 	"ociVersion" : "1.0.2",
@@ -50,6 +51,7 @@ static struct {
 	int result, second;
 	int64_t ms;
 	bool ok; /* what the scenario checked by itself */
+	bool looked, looked_on_loop;
 } t;
 
 /*
@@ -125,6 +127,18 @@ int __wrap_network_update(struct network *n, struct hv *hv, struct agent *a, str
 	return __real_network_update(n, hv, a, d, e);
 }
 
+/* What a volume lies on may be far away, and not answer. */
+int __real_host_mounts_open(const char *path, int flags, struct err *e);
+int __wrap_host_mounts_open(const char *path, int flags, struct err *e);
+int __wrap_host_mounts_open(const char *path, int flags, struct err *e)
+{
+	if (strcmp(path, VOLUME) == 0) {
+		t.looked = true;
+		t.looked_on_loop |= gettid() == getpid();
+	}
+	return __real_host_mounts_open(path, flags, e);
+}
+
 static int group_set_up(void **state)
 {
 	struct err e = ERR_INIT;
@@ -161,7 +175,7 @@ static int set_up(void **state)
 	memset(&fake_hv, 0, sizeof(fake_hv));
 	fail_at = calls = 0;
 	t.e = t.why = ERR_INIT;
-	t.ok = false;
+	t.ok = t.looked = t.looked_on_loop = false;
 	t.result = t.second = -2;
 	(void)snprintf(t.dir, sizeof(t.dir), "/tmp/husk-sandbox-XXXXXX");
 	if (!mkdtemp(t.dir) || mount("test", t.dir, "tmpfs", 0, NULL) < 0)
@@ -286,6 +300,8 @@ static void test_whole_life(void **state)
 	if (t.result < 0)
 		fail_msg("%s", t.e.text);
 	assert_true(t.ok);
+	assert_true(t.looked);
+	assert_false(t.looked_on_loop);
 	assert_true(fake_hv.had_share);
 	assert_true(fake_hv.had_cgroup);
 	assert_string_equal(fake_hv.rootfs, "/run/kata-containers/shared/containers/c1/rootfs");
