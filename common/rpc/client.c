@@ -176,6 +176,25 @@ static int pack_call(struct outgoing *o, const ProtobufCServiceDescriptor *servi
 	return outgoing_pack(o, FRAME_REQUEST, &request.base, ENVELOPE_REQUEST_PAYLOAD, req, e);
 }
 
+void rpc_client_set_stream(struct rpc_client *c, uint32_t stream)
+{
+	c->next_stream = stream;
+}
+
+/* Odd, one after the other, round and round: a Wait may keep its own for as long as it takes. */
+static uint32_t take_stream(struct rpc_client *c)
+{
+	struct pending *taken;
+	uint32_t stream;
+
+	do {
+		stream = c->next_stream;
+		c->next_stream += 2;
+		HASH_FIND(hh, c->pending, &stream, sizeof(stream), taken);
+	} while (taken);
+	return stream;
+}
+
 /* Send it and wait; p->answer is set on success. */
 static int exchange(struct rpc_client *c, struct outgoing *o, struct pending *p, struct deadline d,
 		    struct err *e)
@@ -184,12 +203,7 @@ static int exchange(struct rpc_client *c, struct outgoing *o, struct pending *p,
 
 	if (rpc_connection_begin(&c->conn, d, e) < 0)
 		return -1;
-	if (c->next_stream > UINT32_MAX - 2) {
-		rpc_connection_end(&c->conn);
-		return err_set(e, ERR_UNAVAILABLE, "the connection's stream numbers are used up");
-	}
-	p->stream = c->next_stream;
-	c->next_stream += 2;
+	p->stream = take_stream(c);
 	outgoing_set_stream(o, p->stream);
 	HASH_ADD(hh, c->pending, stream, sizeof(p->stream), p);
 

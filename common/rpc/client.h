@@ -13,6 +13,9 @@ struct rpc_client;
 /* Takes the io over. `peer` names the other side in errors: "agent", "containerd". */
 struct rpc_client *rpc_client_new(struct io *conn, const char *peer) must_check;
 
+/* The number of the next call's stream, odd. For tests: it takes a busy connection weeks to use all of them. */
+void rpc_client_set_stream(struct rpc_client *c, uint32_t stream);
+
 /* Calls that still wait fail with ERR_UNAVAILABLE, and have returned when this returns. NULL is fine. */
 void rpc_client_free(struct rpc_client *c);
 

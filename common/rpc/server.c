@@ -221,6 +221,12 @@ static int on_data(const struct server *s, const struct incoming *f, struct err 
 	return err_set(e, ERR_INVALID, "data handling error: stream %u takes no data", f->stream);
 }
 
+/* Numbers go up, and after the last one begin again (RFC 1982): a connection may last for years. */
+static bool comes_after(uint32_t stream, uint32_t last)
+{
+	return (int32_t)(stream - last) > 0;
+}
+
 /* 0, or -1 with what to answer on the frame's stream. */
 static int on_frame(struct server *s, struct incoming *f, struct err *e)
 {
@@ -234,7 +240,7 @@ static int on_frame(struct server *s, struct incoming *f, struct err *e)
 			       f->stream);
 	if (f->type == FRAME_DATA)
 		return on_data(s, f, e);
-	if (f->stream <= s->last_stream)
+	if (!comes_after(f->stream, s->last_stream) || stream_runs(s, f->stream))
 		return err_set(e, ERR_INVALID,
 			       "stream %u after %u: a stream is used once and numbers go up",
 			       f->stream, s->last_stream);

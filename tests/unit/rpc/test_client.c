@@ -207,6 +207,26 @@ static void free_fails_the_calls(void *arg)
 	fiber_group_wait(&seen.callers);
 }
 
+/* After the last number comes the first; but one of a call that still waits is passed over. */
+static void stream_numbers_go_round(void *arg)
+{
+	static const uint32_t next[] = { UINT32_MAX / 2, UINT32_MAX - 2 };
+	char text[] = "connection to agent lost: closed";
+
+	(void)arg;
+	open_client();
+	fiber_group_start(&seen.callers, "waiter", waiter, text); /* on stream 1 */
+	while (fixture.waiting < 1)
+		fiber_yield();
+	for (size_t i = 0; i < ARRAY_LEN(next); i++) {
+		rpc_client_set_stream(seen.client, next[i]);
+		for (int k = 0; k < 4; k++)
+			assert_ok(pause_container(deadline_in_ms(10000)), &seen.e);
+	}
+	close_client();
+	fiber_group_wait(&seen.callers);
+}
+
 /* A peer by hand: takes requests off `io`, answers as the test says. */
 static struct {
 	struct io *io;
@@ -394,6 +414,7 @@ IN_FIBER(errors_come_back)
 IN_FIBER(deadline)
 IN_FIBER(refused_before_sending)
 IN_FIBER(free_fails_the_calls)
+IN_FIBER(stream_numbers_go_round)
 IN_FIBER(peer_dies)
 IN_FIBER(odd_answers)
 IN_FIBER(gives_up_half_way)
@@ -408,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_refused_before_sending),
 		cmocka_unit_test(test_free_fails_the_calls),
+		cmocka_unit_test(test_stream_numbers_go_round),
 		cmocka_unit_test(test_peer_dies),
 		cmocka_unit_test(test_odd_answers),
 		cmocka_unit_test(test_gives_up_half_way),
