@@ -131,14 +131,19 @@ static bool is_small(int from)
 	       m.size.bytes <= size_limit.bytes;
 }
 
-static int bind_plainly(int source, bool directory, const struct mount_point *at, struct err *e)
+static int bind_plainly(const Grpc__Storage *s, int source, bool directory,
+			const struct mount_point *at, struct err *e)
 {
-	const struct mount_options bind = { .flags = MS_BIND };
-	auto_close int onto = mount_point_make(at, directory, e);
+	auto_mount_options struct mount_options o = MOUNT_OPTIONS_INIT;
+	auto_close int onto = -1;
 	char path[FD_PATH_MAX];
 
 	log_info("volume '%s' is too large to be watched for changes", at->path);
-	return onto < 0 ? -1 : mount_at(fd_path(source, path), at, "bind", &bind, e);
+	if (mount_options_parse(s->options, s->n_options, &o, e) < 0)
+		return -1;
+	o.flags |= MS_BIND;
+	onto = mount_point_make(at, directory, e);
+	return onto < 0 ? -1 : mount_at(fd_path(source, path), at, "bind", &o, e);
 }
 
 /* The kernel clones only what is mounted somewhere (before Linux 6.15). */
@@ -225,7 +230,7 @@ static int watched_mount(const Grpc__Storage *s, const struct mount_point *at,
 	if (from < 0)
 		return -1;
 	if (S_ISDIR(st.st_mode) ? !is_small(from) : (uint64_t)st.st_size > size_limit.bytes)
-		return bind_plainly(source, S_ISDIR(st.st_mode), at, e);
+		return bind_plainly(s, source, S_ISDIR(st.st_mode), at, e);
 
 	w = xnew(struct watched);
 	w->mount_point = xstrdup(at->path);

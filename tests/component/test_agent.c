@@ -10,6 +10,7 @@
 
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
+#include "common/base/path.h"
 #include "health.pb-c.h"
 #include "tests/component/agent_harness.h"
 
@@ -226,6 +227,41 @@ static void dies_while_being_created(struct agent_run *run)
 	CHECK_ERR(run, agent_remove(run, "c1"), ERR_NOT_FOUND, "c1");
 }
 
+/* More files than are worth copying: it is bound as it is, and as its options say. */
+static void large_watched_volume(struct agent_run *run)
+{
+	static const char *const args[] = { "true", NULL };
+	static const char *const options[] = { "bind", "ro" };
+	auto_free char *source = path_join(run->dir, "large");
+	auto_free char *point = path_join(run->run_dir, "volume");
+	auto_free char *wanted = xasprintf(" %s ro,", point);
+	auto_free char *mounts = xasprintf("/proc/%d/mountinfo", (int)child_pid(run->agent));
+	auto_free char *text = NULL;
+	Grpc__Storage s, *storages[] = { &s };
+	const struct agent_container c = {
+		.id = "c1", .args = args, .storages = storages, .n_storages = 1
+	};
+
+	CHECK(run, mkdir(source, 0755) == 0);
+	for (int i = 0; i < 20; i++) {
+		auto_free char *path = xasprintf("%s/%d", source, i);
+		auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+		CHECK(run, fd >= 0);
+	}
+	grpc__storage__init(&s);
+	s.driver = (char *)(uintptr_t) "watchable-bind";
+	s.fstype = (char *)(uintptr_t) "bind";
+	s.source = source;
+	s.mount_point = point;
+	s.options = (char **)(uintptr_t)options;
+	s.n_options = ARRAY_LEN(options);
+	CHECK(run, agent_create(run, &c) == 0);
+	CHECK(run, file_read(AT_FDCWD, mounts, 1u << 20, &text, NULL, &run->e) == 0);
+	CHECK(run, strstr(text, wanted) != NULL);
+	CHECK(run, agent_remove(run, "c1") == 0);
+}
+
 static void bad_requests(struct agent_run *run)
 {
 	static const char *const args[] = { "true", NULL };
@@ -425,6 +461,7 @@ AGENT_TEST(signals)
 AGENT_TEST(signal_number)
 AGENT_TEST(created)
 AGENT_TEST(dies_while_being_created)
+AGENT_TEST(large_watched_volume)
 AGENT_TEST(bad_requests)
 AGENT_TEST(many_waiters)
 AGENT_TEST(shared_pid_namespace)
@@ -446,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_signal_number),
 		cmocka_unit_test(test_created),
 		cmocka_unit_test(test_dies_while_being_created),
+		cmocka_unit_test(test_large_watched_volume),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_many_waiters),
 		cmocka_unit_test(test_shared_pid_namespace),
