@@ -175,7 +175,7 @@ static void run_job(void *arg)
 		err_wrap(&job->e, "layer %zu", job->index + 1);
 }
 
-/* Each disk is waited for once: partitions share one. `node` has room for all. */
+/* Each disk is waited for once: partitions share one. `node` has room for all and a NULL behind them. */
 static int wait_for_disks(const struct layers_plan *p, const struct storage_user *user, char **node,
 			  struct err *e)
 {
@@ -223,6 +223,18 @@ static int mount_lowers(const struct layers_plan *p, const char *dir, char *cons
 	return failed ? -1 : 0;
 }
 
+/* A directory of the share: what its path leads through is resolved beneath that. */
+static int bind_upper(const struct layers_plan *p, const char *path,
+		      const struct storage_user *user, struct undo *teardown, struct err *e)
+{
+	auto_close int source = host_path_open(user->run_dir, p->upper->source, O_DIRECTORY, e);
+	char opened[FD_PATH_MAX];
+
+	if (source < 0)
+		return -1;
+	return mount_layer(fd_path(source, opened), path, p->upper, NULL, false, teardown, e);
+}
+
 static int mount_upper(const struct layers_plan *p, const char *dir,
 		       const struct storage_user *user, struct undo *teardown, struct err *e)
 {
@@ -232,7 +244,7 @@ static int mount_upper(const struct layers_plan *p, const char *dir,
 	if (!p->upper)
 		return path_mkdirs(path, 0755, e);
 	if (p->upper_is_directory)
-		return mount_layer(p->upper->source, path, p->upper, NULL, false, teardown, e);
+		return bind_upper(p, path, user, teardown, e);
 	if (block_wait(user->devices, p->upper->driver, p->upper->source, &node, e) < 0 ||
 	    modules_demand(p->upper->fstype, e) < 0 ||
 	    mount_layer(node, path, p->upper, NULL, false, teardown, e) < 0)
@@ -318,18 +330,11 @@ static int mount_overlay(const struct layers_plan *p, const char *dir, const str
 	return o.failed ? err_sys(e, o.sys, "%s at '%s'", o.failed, at->path) : 0;
 }
 
-static void free_nodes(char ***node)
-{
-	for (size_t i = 0; *node && (*node)[i]; i++)
-		free((*node)[i]);
-	free(*node);
-}
-
 int layers_mount(Grpc__Storage *const *member, size_t n, const struct mount_point *at,
 		 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
 	auto_layers_plan struct layers_plan p = { .n = 0 };
-	CLEANUP(free_nodes) char **node = xcalloc(n + 1, sizeof(char *));
+	auto_strv char **node = xcalloc(n + 1, sizeof(char *));
 	auto_free char *dir = NULL;
 
 	if (!user->container_id)
