@@ -39,8 +39,9 @@ struct container {
 	enum container_state state;
 	struct undo teardown;
 	char *rootfs;
-	struct cgroup *cgroup; /* as long as the container: others may wait in it; NULL: none is mounted */
-	uint8_t *spec;         /* packed Grpc__Spec: an exec gets its seccomp filter from it */
+	struct cgroup *
+		cgroup; /* as long as the container: others may wait in it; NULL: none is mounted */
+	uint8_t *spec;  /* packed Grpc__Spec: an exec gets its seccomp filter from it */
 	size_t spec_len;
 	bool has_hooks;  /* that the agent runs: prestart, poststart or poststop */
 	char **pci_map;  /* of passed through devices: "<host's address>=<guest's>" */
@@ -54,7 +55,7 @@ struct container {
 	bool lends_pid_ns; /* the sandbox's shared one is this container's */
 	bool shares_pid_ns;
 	struct io *oom_watch; /* its fiber's to free; NULL: none */
-	uint64_t oom_kills; /* reported so far */
+	uint64_t oom_kills;   /* reported so far */
 	UT_hash_handle hh;
 };
 

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 
 #include "agent/device/watch.h"
+#include "agent/guest/command.h"
 #include "agent/modules.h"
 #include "agent/mount/mount.h"
 #include "agent/storage/fs_group.h"
 #include "agent/storage/verified.h"
-#include "common/async/child.h"
 #include "common/base/mem.h"
 #include "common/verity/verity.h"
 
@@ -90,32 +90,18 @@ char **block_mount_words(char *const *option, size_t n, size_t *ret_n)
 	return words;
 }
 
-static int make_file_system(const char *node, const char *fstype, struct err *e)
+static int make_file_system(const char *node, struct err *e)
 {
-	static const char *const places[] = { "/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4" };
-	const char *argv[] = { NULL, "-F",     "-q", "-O",  "^has_journal", "-m", "0",
-			       "-i", "163840", "-I", "128", node,           NULL };
-	const struct child_spec spec = { .name = "mkfs.ext4", .argv = argv };
-	struct child *mkfs;
-	int code;
-	int r;
+	auto_free char *program = command_find("mkfs.ext4", e);
+	const char *const argv[] = { program, "-F",     "-q", "-O",  "^has_journal", "-m", "0",
+				     "-i",    "163840", "-I", "128", node,           NULL };
+	const struct command mkfs = { .argv = argv };
 
-	if (strcmp(fstype, "ext4") != 0)
-		return err_set(e, ERR_INVALID, "a file system '%s' cannot be made here", fstype);
-	for (size_t i = 0; i < ARRAY_LEN(places) && !argv[0]; i++)
-		if (access(places[i], X_OK) == 0)
-			argv[0] = places[i];
-	if (!argv[0])
-		return err_set(e, ERR_UNSUPPORTED,
-			       "the guest image has no mkfs.ext4 to make a file system with");
-	mkfs = child_spawn(&spec, e);
-	if (!mkfs)
+	if (!program)
 		return -1;
-	r = child_wait(mkfs, deadline_in_ms(MKFS_MS), &code, e);
-	child_free(mkfs);
-	if (r == 0 && code != 0)
-		r = err_set(e, ERR_INTERNAL, "mkfs.ext4 on '%s' ended with %d", node, code);
-	return r;
+	if (command_run(&mkfs, deadline_in_ms(MKFS_MS), NULL, NULL, e) < 0)
+		return err_wrap(e, "make a file system on '%s'", node);
+	return 0;
 }
 
 static int prepare(const Grpc__Storage *s, const char *node, struct err *e)
@@ -130,7 +116,9 @@ static int prepare(const Grpc__Storage *s, const char *node, struct err *e)
 				       "encrypted volumes are not possible: '%s'", option);
 		create = create || strcmp(option, CREATE_FILE_SYSTEM) == 0;
 	}
-	return create ? make_file_system(node, s->fstype, e) : 0;
+	if (create && strcmp(s->fstype, "ext4") != 0)
+		return err_set(e, ERR_INVALID, "a file system '%s' cannot be made here", s->fstype);
+	return create ? make_file_system(node, e) : 0;
 }
 
 static int block_mount(const Grpc__Storage *s, const struct mount_point *at,

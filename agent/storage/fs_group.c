@@ -79,9 +79,12 @@ static int walk_directory(struct walk *w, int fd, unsigned depth)
 	int r = 0;
 
 	if (!d) {
+		r = depth < DEPTH_MAX
+			    ? err_sys(&w->e, errno, "read directory")
+			    : err_set(&w->e, ERR_EXHAUSTED,
+				      "more than %u directories in each other", DEPTH_MAX);
 		(void)close(fd);
-		return err_set(&w->e, ERR_EXHAUSTED, "more than %u directories in each other",
-			       DEPTH_MAX);
+		return r;
 	}
 	while (r == 0 && (entry = readdir(d)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)

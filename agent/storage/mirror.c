@@ -129,7 +129,8 @@ int mirror_file(int from, const char *name, int to, const char *to_name, struct 
 		return -1;
 	if (there && same_file(&st, &old))
 		return 0;
-	out = openat(to, to_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* Not waiting: whoever may write to the copy can put a fifo there at the last moment. */
+	out = openat(to, to_name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (out < 0)
 		return err_sys(e, errno, "create '%s'", name);
 	for (;;) {

@@ -27,8 +27,9 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#define FREE_WAIT_MS   10000
-#define EXEC_WAIT_MS   10000 /* of the whole loop: longer takes only what is frozen or out of memory */
+#define FREE_WAIT_MS 10000
+#define EXEC_WAIT_MS \
+	10000 /* of the whole loop: longer takes only what is frozen or out of memory */
 #define HIGH_FD        256 /* above every number a spec names: descriptors wait there for dup2() */
 #define EXIT_NOT_EXECD 127
 
@@ -238,8 +239,7 @@ static int give_up(const struct child_spec *spec, pid_t pid, int pidfd, struct e
 }
 
 /* Until the exec closes `status`. After a failure the child and its pidfd are gone, or see to themselves. */
-static int wait_exec(const struct child_spec *spec, int status, pid_t pid, int pidfd,
-		     struct err *e)
+static int wait_exec(const struct child_spec *spec, int status, pid_t pid, int pidfd, struct err *e)
 {
 	struct deadline limit = deadline_in_ms(EXEC_WAIT_MS);
 	struct pollfd p = { .fd = status, .events = POLLIN };
