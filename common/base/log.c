@@ -9,6 +9,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 #define LINE_MAX_BYTES 8192 /* longer lines lose their tail */
 
@@ -104,6 +105,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
+	utf8_clean(msg); /* a name of an image may be any bytes, and JSON is UTF-8 */
 
 	if (sink.format == LOG_FORMAT_TEXT) {
 		buf_addf(&line, "time=");

@@ -56,6 +56,9 @@ static void test_json(void **state)
 	assert_memory_equal(logged(), "{\"msg\":\"back\\\\slash\",\"level\":\"DEBG\",\"ts\":\"",
 			    41);
 	assert_string_equal(line + strlen(line) - 2, "}\n");
+	/* JSON is UTF-8, a file's name is not. */
+	log_debug("a\xff\xc3\xa9");
+	assert_non_null(strstr(logged(), "{\"msg\":\"a?\xc3\xa9\","));
 }
 
 static void test_levels(void **state)
