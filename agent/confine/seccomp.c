@@ -93,6 +93,9 @@ static int add_architecture(scmp_filter_ctx ctx, const char *name, struct err *e
 	return 0;
 }
 
+/* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is about a listener's answers: there is none (SCMP_ACT_NOTIFY). */
+#define FLAG_OF_LISTENERS "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
+
 static int set_flag(scmp_filter_ctx ctx, const char *name, struct err *e)
 {
 	static const struct {
@@ -112,6 +115,8 @@ static int set_flag(scmp_filter_ctx ctx, const char *name, struct err *e)
 		r = seccomp_attr_set(ctx, table[i].attr, 1);
 		return r < 0 ? err_sys(e, -r, "flag %s", name) : 0;
 	}
+	if (strcmp(name, FLAG_OF_LISTENERS) == 0)
+		return 0;
 	return err_set(e, ERR_INVALID, "'%s' is no flag", name);
 }
 

@@ -145,6 +145,7 @@ static void builds_profiles(void **state)
 		{ .action = "SCMP_ACT_KILL_PROCESS",
 		  .syscall = "read",
 		  .syscall_action = "SCMP_ACT_LOG" },
+		{ .action = "SCMP_ACT_ALLOW", .flag = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" },
 		{ .action = "", .want = ERR_INVALID },
 		{ .action = "SCMP_ACT_NOTIFY", .want = ERR_UNSUPPORTED },
 		{ .action = "SCMP_ACT_ALLOW", .arch = "SCMP_ARCH_PDP11", .want = ERR_INVALID },
