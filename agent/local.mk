@@ -23,6 +23,7 @@ libagent_a_SOURCES = \
 	agent/modules.c agent/modules.h \
 	agent/mount/mount.c agent/mount/mount.h \
 	agent/mount/options.c agent/mount/options.h \
+	agent/mount/remove_tree.c agent/mount/remove_tree.h \
 	agent/process/launch.c agent/process/launch.h \
 	agent/process/process.c agent/process/process.h \
 	agent/process/reaper.c agent/process/reaper.h \

@@ -14,6 +14,7 @@
 #include "agent/container/namespace_set.h"
 #include "agent/container/shared_mounts.h"
 #include "agent/mount/mount.h"
+#include "agent/mount/remove_tree.h"
 #include "agent/storage/layers.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -91,7 +92,9 @@ static void undo_bundle(void *arg)
 	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
 	struct err e = ERR_INIT;
 
-	if (path_remove_tree(AT_FDCWD, bundle, &e) < 0)
+	/* Mostly all that is in it. */
+	(void)rmdir(c->rootfs);
+	if (remove_tree(bundle, &e) < 0)
 		log_warn("container %s: files stay: %s", c->id, e.text);
 }
 
@@ -344,6 +347,7 @@ int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req
 {
 	auto_container struct container *held = NULL;
 	struct container *c;
+	int r;
 
 	if (check_request(sb, req, e) < 0)
 		return err_wrap(e, "create container %s", req->container_id);
@@ -360,9 +364,10 @@ int container_create(struct sandbox *sb, const Grpc__CreateContainerRequest *req
 	undo_push(&c->teardown, "container", undo_table, c);
 
 	held = container_ref(c);
-	if (build(c, req, d, e) == 0 && sb->state != SANDBOX_RUNNING)
-		err_set(e, ERR_STATE, "the sandbox has ended");
-	if (e->code != ERR_NONE) {
+	r = build(c, req, d, e);
+	if (r == 0 && sb->state != SANDBOX_RUNNING)
+		r = err_set(e, ERR_STATE, "the sandbox has ended");
+	if (r < 0) {
 		undo_run(&c->teardown);
 		return err_wrap(e, "create container %s", req->container_id);
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/async/fiber.h"
+#include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 
@@ -50,16 +51,33 @@ static int64_t set_online(const char *dir, const char *prefix)
 	return on;
 }
 
+/* Each can take the kernel a while, memory by its size: on the worker pool. */
+struct online_work {
+	const char *dir, *prefix;
+	int64_t on;
+	int sys;
+};
+
+static void online_now(void *arg)
+{
+	struct online_work *w = arg;
+
+	w->on = set_online(w->dir, w->prefix);
+	w->sys = w->on < 0 ? errno : 0;
+}
+
 int online_cpus(uint32_t wanted, struct deadline d, struct err *e)
 {
-	for (;;) {
-		int64_t on = set_online(SYSTEM_DIR "/cpu", "cpu");
+	struct online_work w = { .dir = SYSTEM_DIR "/cpu", .prefix = "cpu" };
 
-		if (on >= (int64_t)wanted)
+	for (;;) {
+
+		work_run(online_now, &w);
+		if (w.on >= (int64_t)wanted)
 			return 0;
 		if (deadline_passed(d))
 			return err_set(e, ERR_TIMEOUT, "%lld processors are online, not %u",
-				       (long long)on, wanted);
+				       (long long)w.on, wanted);
 		if (fiber_sleep_ms(POLL_MS, e) < 0)
 			return -1;
 	}
@@ -67,7 +85,8 @@ int online_cpus(uint32_t wanted, struct deadline d, struct err *e)
 
 int online_memory(struct err *e)
 {
-	if (set_online(SYSTEM_DIR "/memory", "memory") < 0 && errno != ENOENT)
-		return err_sys(e, errno, "read " SYSTEM_DIR "/memory");
-	return 0;
+	struct online_work w = { .dir = SYSTEM_DIR "/memory", .prefix = "memory" };
+
+	work_run(online_now, &w);
+	return w.on < 0 && w.sys != ENOENT ? err_sys(e, w.sys, "read '%s'", w.dir) : 0;
 }

@@ -17,6 +17,7 @@
 
 #include "agent/modules.h"
 #include "agent/mount/mount.h"
+#include "agent/mount/remove_tree.h"
 #include "agent/storage/block.h"
 #include "agent/storage/layers_plan.h"
 #include "agent/storage/verified.h"
@@ -60,7 +61,7 @@ static void undo_directory(void *arg)
 	char *path = arg;
 	struct err e = ERR_INIT;
 
-	if (path_remove_tree(AT_FDCWD, path, &e) < 0)
+	if (remove_tree(path, &e) < 0)
 		log_warn("files of layers stay: %s", e.text);
 	free(path);
 }
