@@ -151,16 +151,15 @@ static bool same_type(const char *a, const char *b)
 	return (a[0] == 'b') == (b[0] == 'b');
 }
 
-/* The rules that are about the host's device, in the guest's numbers. */
-static void rewrite_rules(Grpc__LinuxResources *r, const bool *rewritten_before, bool *rewritten,
-			  const char *type, int64_t host_major, int64_t host_minor,
+/* The rules that are about the host's device, in the guest's numbers, unless they are that already. */
+static void rewrite_rules(Grpc__LinuxResources *r, bool *rewritten, const Grpc__LinuxDevice *host,
 			  const struct stat *st)
 {
 	for (size_t i = 0; r && i < r->n_devices; i++) {
 		Grpc__LinuxDeviceCgroup *rule = r->devices[i];
 
-		if (rewritten_before[i] || rule->major != host_major || rule->minor != host_minor ||
-		    !same_type(rule->type, type))
+		if (rewritten[i] || rule->major != host->major || rule->minor != host->minor ||
+		    !same_type(rule->type, host->type))
 			continue;
 		rule->major = major(st->st_rdev);
 		rule->minor = minor(st->st_rdev);
@@ -245,8 +244,7 @@ static int apply(const struct updates *u, Grpc__Spec *spec, struct err *e)
 			find_in_spec(spec->linux, u->of[i].device->container_path);
 
 		if (u->of[i].guest_node && d)
-			rewrite_rules(spec->linux->resources, rewritten, rewritten, d->type,
-				      d->major, d->minor, &u->of[i].st);
+			rewrite_rules(spec->linux->resources, rewritten, d, &u->of[i].st);
 	}
 	for (size_t i = 0; i < u->n; i++) {
 		Grpc__LinuxDevice *d = find_in_spec(spec->linux, u->of[i].device->container_path);

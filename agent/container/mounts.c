@@ -197,13 +197,15 @@ int mounts_prepare(struct stage *s, struct err *e)
  * then be masked elsewhere. */
 static int open_plain_directory(const struct stage *s, const char *path, struct err *e)
 {
-	auto_close int fd = path_open_in_root(s->rootfd, path, O_PATH | O_NOFOLLOW, 0, e);
+	struct err why = ERR_INIT;
+	auto_close int fd = path_open_in_root(s->rootfd, path, O_PATH | O_NOFOLLOW, 0, &why);
 	struct stat st;
 
-	if (fd < 0) {
-		if (e->sys != ENOENT)
-			return -1;
+	if (fd < 0 && why.sys == ENOENT)
 		return path_mkdirs_in_root(s->rootfd, path, 0755, e);
+	if (fd < 0) {
+		*e = why;
+		return -1;
 	}
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat");

@@ -5,6 +5,7 @@
 #include "agent.pb-c.h"
 #include "agent/rpc/handlers.h"
 #include "common/base/id.h"
+#include "common/rpc/message.h"
 #include "health.pb-c.h"
 
 #define RUNNABLE (CONTAINER_CREATED | CONTAINER_RUNNING)
@@ -62,22 +63,12 @@ static const struct rpc_method health_methods[] = {
 	{ "Version", on_health_version, 0 },
 };
 
-/* Every request about a container has its id in a string field of this name. */
-static const char *container_id_of(const ProtobufCMessage *req)
-{
-	const ProtobufCFieldDescriptor *field =
-		protobuf_c_message_descriptor_get_field_by_name(req->descriptor, "container_id");
-
-	if (!field || field->type != PROTOBUF_C_TYPE_STRING)
-		return "";
-	return *(char *const *)(const void *)((const char *)req + field->offset);
-}
-
 static uint32_t target(void *self, const struct rpc_method *method, const void *req,
 		       void **ret_target, const char **ret_state_name, struct err *e)
 {
 	const struct sandbox *sb = self;
-	const char *id = container_id_of(req);
+	const char *id =
+		message_string(req, "container_id"); /* as every request about one calls it */
 	struct container *c;
 
 	(void)method;
