@@ -182,6 +182,31 @@ def test_empty_dir_on_disk(ct):
     ct.volumes.sh(ct.one, "echo word >/disk/file")
     check_equal(ct.volumes.sh(ct.two, "cat /disk/file"), "word\n")
     check_equal(read(f"{ct.disk}/file"), "word\n", "on the host, where the kubelet counts it")
+    ct.volumes.sh(ct.one, "head -c 3000000 /dev/zero >/disk/large; sync /disk/large")
+    check(os.stat(f"{ct.disk}/large").st_blocks * 512 >= 3000000, "counted as used")
+
+
+def test_empty_dir_on_disk_made_in_the_guest(ct):
+    """With disable_guest_empty_dir = false: in the guest's memory, for as long as the pod lives."""
+    if ct.volumes.handler == "runc":
+        raise Skip("husk's own")
+    path, before = volume(ct, "empty-dir", "inside"), read(ct.husk_config)
+    os.chown(path, 0, 1234)
+    os.chmod(path, 0o2777)
+    ct.write_husk_config(before + f'kubelet_root_dir = "{ct.kubelet}"\ndisable_guest_empty_dir = false\n')
+    try:
+        pod = ct.run_pod(ct.volumes.handler)
+        one, two = (pod.start(*WAIT, name=name, mounts=[bind("/disk", path)]) for name in ("one", "two"))
+    finally:
+        ct.write_husk_config(before)
+    pod.sh(one, "echo word >/disk/file")
+    check_equal(pod.sh(two, "cat /disk/file; stat -c '%a %g' /disk; stat -f -c %T /disk"), "word\n2777 1234\ntmpfs\n")
+    ct.crictl("rm", "-f", one, check=True)
+    again = pod.start(*WAIT, name="one", attempt=1, mounts=[bind("/disk", path, readonly=True)])
+    check_equal(pod.sh(again, "cat /disk/file; touch /disk/new 2>/dev/null || echo refused"), "word\nrefused\n")
+    check_equal(os.listdir(path), [], "on the host")
+    pod.remove()
+    check_equal(os.listdir(path), [], "on the host, after the pod")
 
 
 def test_empty_dir_in_memory(ct):
