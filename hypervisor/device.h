@@ -2,6 +2,7 @@
 #ifndef HUSK_HYPERVISOR_DEVICE_H
 #define HUSK_HYPERVISOR_DEVICE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,7 +69,8 @@ enum hv_nic_kind {
 /* Whoever connects to it on the host reaches a port of the guest. */
 struct hv_port {
 	bool udp;
-	char address[16]; /* IPv4, of the host; "0.0.0.0": each */
+	char address
+		[INET6_ADDRSTRLEN]; /* of the host; "0.0.0.0": each of IPv4, "::": of either family */
 	uint16_t host, guest;
 };
 
@@ -82,6 +84,7 @@ struct hv_nic {
 	int socket_fd;     /* vhost-user: what the other process listens on, by O_PATH; borrowed */
 	const struct hv_port *ports; /* user: published; borrowed */
 	size_t n_ports;
+	const char *ipv6_link; /* user: the host's link for IPv6, borrowed; NULL: IPv4 alone */
 };
 
 /* The guest's own addresses where it has a HV_NIC_USER: those that QEMU's network stack is used with. */
@@ -91,6 +94,13 @@ struct hv_nic {
 #define HV_USER_GATEWAY     "10.0.2.2" /* and with that, localhost of the host */
 #define HV_USER_NAME_SERVER "10.0.2.3" /* the host's */
 #define HV_USER_MTU         1500
+
+/* The same of IPv6: a unique local prefix (RFC 4193), so that of a host with both IPv4 is preferred. */
+#define HV_USER_NET_6         "fd68:7573:6b::/64"
+#define HV_USER_ADDRESS_6     "fd68:7573:6b::15"
+#define HV_USER_PREFIX_LEN_6  "64"
+#define HV_USER_GATEWAY_6     "fd68:7573:6b::2"
+#define HV_USER_NAME_SERVER_6 "fd68:7573:6b::3"
 
 #define HV_NICS_MAX    8  /* at boot */
 #define HV_NIC_FDS_MAX 48 /* of all of them together */

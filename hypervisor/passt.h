@@ -14,6 +14,9 @@ struct hv;
 /* Of the machine; NULL: it has none. */
 const struct hv_nic *hv_user_nic(const struct hv *hv);
 
+/* ERR_INVALID names runtime.published_ports: the same port on two addresses. */
+int passt_check_ports(const struct hv_nic *nic, struct err *e) must_check;
+
 /* NULL-terminated, for strv_free(). socket_fd: number, in the process, of its connection to the VMM. */
 char **passt_args(const char *path, const struct hv_nic *nic, int socket_fd) must_check;
 

@@ -220,15 +220,20 @@ static void add_tap(char ***args, const struct hv_nic *nic, size_t index, int *f
 	add(args, "-netdev", "%s", netdev.data);
 }
 
-/* A network stack in QEMU. Of IPv4 alone, as passt is used. */
+/* A network stack in QEMU. */
 static void add_user_stack(char ***args, const struct hv_nic *nic, size_t index)
 {
 	auto_buf struct buf netdev = BUF_INIT;
 
 	buf_addf(&netdev,
-		 "user,id=nic%zu,ipv6=off,net=" HV_USER_NET ",host=" HV_USER_GATEWAY
+		 "user,id=nic%zu,net=" HV_USER_NET ",host=" HV_USER_GATEWAY
 		 ",dns=" HV_USER_NAME_SERVER,
 		 index);
+	if (nic->ipv6_link)
+		buf_addf(&netdev, ",ipv6-net=" HV_USER_NET_6 ",ipv6-host=" HV_USER_GATEWAY_6
+				  ",ipv6-dns=" HV_USER_NAME_SERVER_6);
+	else
+		buf_addf(&netdev, ",ipv6=off");
 	for (size_t i = 0; i < nic->n_ports; i++) {
 		const struct hv_port *p = &nic->ports[i];
 

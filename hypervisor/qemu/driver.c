@@ -172,7 +172,21 @@ static int check_file(const char *what, const char *path, int mode, struct err *
 	return 0;
 }
 
-static void choose_user_net(const struct config_hypervisor *c, struct qemu_choices *ch)
+/* hostfwd= reads its addresses by inet_aton(3). */
+static int check_own_ports(const struct hv_nic *nic, struct err *e)
+{
+	for (size_t i = 0; i < nic->n_ports; i++)
+		if (strchr(nic->ports[i].address, ':'))
+			return err_set(e, ERR_UNSUPPORTED,
+				       "published_ports: \"[%s]:%u:%u\": QEMU's own network has "
+				       "ports of IPv4 alone, for IPv6 passt is needed",
+				       nic->ports[i].address, nic->ports[i].host,
+				       nic->ports[i].guest);
+	return 0;
+}
+
+static int choose_user_net(const struct config_hypervisor *c, const struct hv_nic *nic,
+			   struct qemu_choices *ch, struct err *e)
 {
 	ch->passt = *c->passt != '\0' && access(c->passt, X_OK) == 0;
 	if (ch->passt)
@@ -182,6 +196,7 @@ static void choose_user_net(const struct config_hypervisor *c, struct qemu_choic
 			"user-mode network by QEMU itself, which is in the host's network namespace "
 			"for that: there is no passt%s%s",
 			*c->passt != '\0' ? " at " : "", c->passt);
+	return ch->passt ? passt_check_ports(nic, e) : check_own_ports(nic, e);
 }
 
 static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_facts *facts,
@@ -202,9 +217,7 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 	ch->size = hv->spec.size;
 	ch->share = hv->spec.share_dir && strcmp(c->shared_fs, "virtio-fs") == 0;
 	ch->debug_console = hv->spec.config->agent.debug_console_enabled;
-	if (hv_user_nic(hv))
-		choose_user_net(c, ch);
-	return 0;
+	return hv_user_nic(hv) ? choose_user_net(c, hv_user_nic(hv), ch, e) : 0;
 }
 
 /* ---- The agent's channel ---- */

@@ -191,6 +191,7 @@ static int make(struct net_endpoint *ep, const struct config *c, struct err *e)
 	ep->hv_nic.socket_fd = ep->socket_fd;
 	ep->hv_nic.ports = ep->link.ports;
 	ep->hv_nic.n_ports = ep->link.n_ports;
+	ep->hv_nic.ipv6_link = *ep->link.ipv6_link ? ep->link.ipv6_link : NULL;
 	return 0;
 }
 

@@ -5,6 +5,7 @@ libshimnet_a_SOURCES = \
 	shim/net/dan.c shim/net/dan.h \
 	shim/net/endpoint.c shim/net/endpoint.h \
 	shim/net/forward.c shim/net/forward.h \
+	shim/net/host_ipv6.c shim/net/host_ipv6.h \
 	shim/net/macvtap.c shim/net/macvtap.h \
 	shim/net/netns.c shim/net/netns.h \
 	shim/net/network.c shim/net/network.h \

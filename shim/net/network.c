@@ -13,6 +13,7 @@
 #include "shim/net/dan.h"
 #include "shim/net/endpoint.h"
 #include "shim/net/forward.h"
+#include "shim/net/host_ipv6.h"
 #include "shim/net/netns.h"
 #include "shim/net/record.h"
 #include "shim/net/user.h"
@@ -213,12 +214,31 @@ static int make_described(struct network *n, struct net_scan *scan, const char *
 	return h.result;
 }
 
+struct ipv6_search {
+	char link[IFNAMSIZ];
+	struct err *e;
+	int result;
+};
+
+static void search_ipv6(void *arg)
+{
+	struct ipv6_search *s = arg;
+
+	s->result = host_ipv6_link(s->link, s->e);
+}
+
 static int start_user_mode(struct network *n, struct err *e)
 {
+	struct ipv6_search search = { .e = e };
 	struct net_scan scan;
 
-	if (user_net_describe(n->config, &scan, e) < 0)
+	work_run(search_ipv6, &search);
+	if (search.result < 0)
+		return err_wrap(e, "look for the host's IPv6");
+	if (user_net_describe(n->config, search.link, &scan, e) < 0)
 		return -1;
+	log_info("user-mode network: %s",
+		 *search.link ? "IPv4 and IPv6" : "IPv4 alone, as the host has no IPv6");
 	return make_described(n, &scan, NULL, e);
 }
 

@@ -31,6 +31,7 @@ struct net_link {
 	bool user;             /* it has none: the user-mode network, see user.h */
 	struct hv_port *ports; /* of that, published */
 	size_t n_ports;
+	char ipv6_link[IFNAMSIZ];    /* of that: the host's link for IPv6; "": it has none */
 	Types__Interface *interface; /* for types__interface__free_unpacked(); without devicePath */
 };
 

@@ -14,8 +14,6 @@
 #define PORTS_MAX        256u
 #define EVERY_ADDRESS    "0.0.0.0"
 
-_Static_assert(sizeof(((struct hv_port *)0)->address) >= INET_ADDRSTRLEN, "an address has room");
-
 /* ---- Published ports ---- */
 
 static int wrong(const char *text, const char *what, struct err *e)
@@ -45,11 +43,32 @@ static bool parse_protocol(char *text, bool *ret_udp)
 	return *ret_udp || strcmp(slash + 1, "tcp") == 0;
 }
 
+static bool is_ipv6(const struct hv_port *p)
+{
+	return strchr(p->address, ':');
+}
+
+/* Written as the kernel does it, so that equal ones are equal texts. Cuts the brackets off. */
+static bool parse_address(char *text, char ret[static INET6_ADDRSTRLEN])
+{
+	size_t len = strlen(text);
+	bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
+	int family = bracketed ? AF_INET6 : AF_INET;
+	struct in6_addr address; /* has room for either */
+
+	if (bracketed) {
+		text[len - 1] = '\0';
+		text++;
+	}
+	if (inet_pton(family, text, &address) != 1 || (bracketed && IN6_IS_ADDR_V4MAPPED(&address)))
+		return false;
+	return inet_ntop(family, &address, ret, INET6_ADDRSTRLEN);
+}
+
 int user_net_parse_port(const char *text, struct hv_port *ret, struct err *e)
 {
 	auto_free char *copy = xstrdup(text);
 	struct hv_port p = { .address = EVERY_ADDRESS };
-	struct in_addr address;
 	char *guest, *host;
 
 	if (!parse_protocol(copy, &p.udp))
@@ -61,9 +80,9 @@ int user_net_parse_port(const char *text, struct hv_port *ret, struct err *e)
 	host = strrchr(copy, ':');
 	if (host) {
 		*host++ = '\0';
-		if (inet_pton(AF_INET, copy, &address) != 1)
-			return wrong(text, "its address is none of IPv4", e);
-		(void)snprintf(p.address, sizeof(p.address), "%s", copy);
+		if (!parse_address(copy, p.address))
+			return wrong(text, "its address is none of IPv4, nor of IPv6 in brackets",
+				     e);
 	}
 	if (!parse_number(host ? host : copy, &p.host) || !parse_number(guest, &p.guest))
 		return wrong(text, "a port is a number from 1 to 65535", e);
@@ -79,59 +98,77 @@ static int parse_ports(const struct config *c, struct net_link *link, struct err
 	if (n > PORTS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "published_ports: more than %u", PORTS_MAX);
 	link->ports = xcalloc(n + 1, sizeof(link->ports[0]));
-	for (size_t i = 0; i < n; i++)
-		if (user_net_parse_port(list[i], &link->ports[link->n_ports++], e) < 0)
+	for (size_t i = 0; i < n; i++) {
+		struct hv_port *p = &link->ports[link->n_ports++];
+
+		if (user_net_parse_port(list[i], p, e) < 0)
 			return -1;
+		if (is_ipv6(p) && *link->ipv6_link == '\0')
+			return wrong(list[i], "the host has no IPv6 (a default route)", e);
+	}
 	return 0;
 }
 
 /* ---- What the guest is told ---- */
 
-static void describe_interface(struct net_link *link)
+static void add_address(Types__Interface *i, Types__IPFamily family, const char *address,
+			const char *prefix_len)
 {
-	Types__Interface *i = xnew(Types__Interface);
 	Types__IPAddress *a = xnew(Types__IPAddress);
 
 	types__ipaddress__init(a);
-	a->family = TYPES__IPFAMILY__v4;
-	a->address = xstrdup(HV_USER_ADDRESS);
-	a->mask = xstrdup(HV_USER_PREFIX_LEN);
+	a->family = family;
+	a->address = xstrdup(address);
+	a->mask = xstrdup(prefix_len);
+	i->ipaddresses[i->n_ipaddresses++] = a;
+}
+
+static void describe_interface(struct net_link *link)
+{
+	Types__Interface *i = xnew(Types__Interface);
+
 	types__interface__init(i);
 	i->device = xstrdup(NAME);
 	i->name = xstrdup(NAME);
 	i->hwaddr = xstrdup(HARDWARE_ADDRESS);
 	i->mtu = HV_USER_MTU;
-	i->ipaddresses = xcalloc(1, sizeof(i->ipaddresses[0]));
-	i->ipaddresses[i->n_ipaddresses++] = a;
+	i->ipaddresses = xcalloc(2, sizeof(i->ipaddresses[0]));
+	add_address(i, TYPES__IPFAMILY__v4, HV_USER_ADDRESS, HV_USER_PREFIX_LEN);
+	if (*link->ipv6_link != '\0')
+		add_address(i, TYPES__IPFAMILY__v6, HV_USER_ADDRESS_6, HV_USER_PREFIX_LEN_6);
 	link->interface = i;
 }
 
-static Types__Route *describe_route(void)
+static Types__Route *describe_route(Types__IPFamily family, const char *gateway)
 {
 	Types__Route *r = xnew(Types__Route);
 
 	types__route__init(r);
-	r->family = TYPES__IPFAMILY__v4;
-	r->gateway = xstrdup(HV_USER_GATEWAY);
+	r->family = family;
+	r->gateway = xstrdup(gateway);
 	r->device = xstrdup(NAME);
 	return r;
 }
 
-int user_net_describe(const struct config *c, struct net_scan *ret, struct err *e)
+int user_net_describe(const struct config *c, const char *ipv6_link, struct net_scan *ret,
+		      struct err *e)
 {
 	auto_net_scan struct net_scan s = { .n_links = 0 };
 	struct net_link *link;
 
 	s.link = xcalloc(1, sizeof(s.link[0]));
-	s.route = xcalloc(1, sizeof(s.route[0]));
+	s.route = xcalloc(2, sizeof(s.route[0]));
 	link = &s.link[s.n_links++];
 	link->index = -1; /* of no link of the kernel's */
 	link->user = true;
 	link->mtu = HV_USER_MTU;
 	(void)snprintf(link->name, sizeof(link->name), NAME);
 	(void)snprintf(link->kind, sizeof(link->kind), "user");
+	(void)snprintf(link->ipv6_link, sizeof(link->ipv6_link), "%s", ipv6_link);
 	describe_interface(link);
-	s.route[s.n_routes++] = describe_route();
+	s.route[s.n_routes++] = describe_route(TYPES__IPFAMILY__v4, HV_USER_GATEWAY);
+	if (*ipv6_link != '\0')
+		s.route[s.n_routes++] = describe_route(TYPES__IPFAMILY__v6, HV_USER_GATEWAY_6);
 	if (hardware_address_parse(HARDWARE_ADDRESS, link->hardware_address, e) < 0 ||
 	    parse_ports(c, link, e) < 0)
 		return -1;

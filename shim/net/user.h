@@ -11,10 +11,17 @@
  * a network.
  */
 
-/* Its one link, as if it had been read, with runtime.published_ports: ERR_INVALID names a wrong one. */
-int user_net_describe(const struct config *c, struct net_scan *ret, struct err *e) must_check;
+/*
+ * Its one link, as if it had been read, with runtime.published_ports: ERR_INVALID names a wrong one.
+ * `ipv6_link` as of host_ipv6_link(): without one the guest has IPv4 alone, and a port of IPv6 is wrong.
+ */
+int user_net_describe(const struct config *c, const char *ipv6_link, struct net_scan *ret,
+		      struct err *e) must_check;
 
-/* "[ADDRESS:]PORT:GUEST_PORT[/tcp|/udp]"; without an address: all of the host's. */
+/*
+ * "[ADDRESS:]PORT:GUEST_PORT[/tcp|/udp]", of IPv6 in brackets; without an address: all of the host's of
+ * IPv4.
+ */
 int user_net_parse_port(const char *text, struct hv_port *ret, struct err *e) must_check;
 
 #endif

@@ -3,7 +3,6 @@
 the guest, with traffic in both directions. Everything is in namespaces of the test's own."""
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
@@ -70,7 +69,8 @@ def taps_and_filters(pod):
 
 # A server takes all of one connection, then prints it; a client sends its standard input.
 SERVER = """import socket, sys
-listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
 print("listening", flush=True)
 peer = listener.accept()[0]
 data = b"".join(iter(lambda: peer.recv(1 << 16), b""))
@@ -85,11 +85,15 @@ sys.stdout.buffer.write(b"".join(iter(lambda: peer.recv(1 << 16), b"")))
 """
 
 
-def serve(ns, address, port):
-    server = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", SERVER, address, str(port)],
+def spawn_server(ns, program, *args):
+    server = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", program, *args],
                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     check_equal(server.stdout.readline(), b"listening\n")
     return server
+
+
+def serve(ns, address, port):
+    return spawn_server(ns, SERVER, address, str(port))
 
 
 def send(ns, address, port, data):
@@ -171,90 +175,6 @@ def test_macvtap(ct):
         finally:
             ct.remove(name)
         check_equal(flags_of(pod), before, "the link below")
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def user_mode(ct, hypervisor, process):
-    """A container that nobody gave a network: out to the host's localhost, in through published ports."""
-    outer, tcp, udp = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
-    ports = json.dumps([f"127.0.0.1:{tcp}:7002", f"127.0.0.1:{udp}:7003/udp"])
-    options = ("--annotation", f"io.katacontainers.config.runtime.published_ports={ports}")
-    with configured(ct, 'internetworking_model = "user"', f'enable_annotations = ["runtime.published_ports"]\n{hypervisor}'):
-        name = ct.detached("sleep", "100000", options=options)
-    try:
-        vmm, helper = user_mode_processes(ct, name)
-        check_equal(helper is not None, process == "passt", "a passt of its own")
-        check(os.stat(f"/proc/{helper or vmm}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino, "it is where the host is")
-        if helper:
-            check(os.stat(f"/proc/{vmm}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino, "QEMU has nothing of the host")
-        link = ct.execute(name, "ip", "address", "show", "dev", "eth0", check=True).text
-        check_in("inet 10.0.2.15/24", link)
-        check_in("default via 10.0.2.2 dev eth0", ct.execute(name, "ip", "route", check=True).text)
-        data = os.urandom(300000)
-        server = subprocess.Popen([sys.executable, "-c", SERVER, "127.0.0.1", str(outer)], stdout=subprocess.PIPE)
-        check_equal(server.stdout.readline(), b"listening\n")
-        ct.execute(name, "nc", "10.0.2.2", str(outer), stdin=data, check=True)
-        check_equal(server.communicate(timeout=60)[0], data, "what the host got")
-        published(ct, name, tcp, udp, data)
-    finally:
-        ct.remove(name)
-    with socket.create_server(("127.0.0.1", tcp)):
-        pass  # the port is free again
-
-
-def user_mode_processes(ct, name):
-    with open(glob.glob(f"/run/husk/*/{name}/vm/processes.json")[0]) as file:
-        text = file.read()
-    pids = {entry["name"]: entry["pid"] for entry in json.loads(text)["processes"]}
-    return pids["qemu"], pids.get("passt")
-
-
-def published(ct, name, tcp, udp, data):
-    """There and back, the guest's end closing first: passt of 2023 loses an end that comes before its connection to the guest."""
-    done = ct.popen("task", "exec", "--exec-id", ct.new_id("srv"), name, "nc", "-l", "-p", "7002", "-e",
-                    "sh", "-c", f"head -c {len(data)} | sha256sum", stdin=subprocess.DEVNULL)
-    c.wait_for(lambda: ":7002 " in ct.execute(name, "netstat", "-ltn").text, 20, "the server listens")
-    with socket.create_connection(("127.0.0.1", tcp), 60) as peer:
-        peer.sendall(data)
-        answer = b"".join(iter(lambda: peer.recv(1 << 16), b""))
-    check_equal(answer.split()[:1], [hashlib.sha256(data).hexdigest().encode()], "what the guest got")
-    check_equal(done.wait(60), 0)
-    # busybox has no server for UDP; the kernel counts what nobody waits for.
-    before = unwanted_datagrams(ct, name)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        peer.sendto(b"over udp", ("127.0.0.1", udp))
-    c.wait_for(lambda: unwanted_datagrams(ct, name) > before, 30, "the datagram comes")
-
-
-def unwanted_datagrams(ct, name):
-    return int(ct.execute(name, "sh", "-c", "grep ^Udp: /proc/net/snmp | tail -n 1 | cut -d ' ' -f 3", check=True).text)
-
-
-def test_user_mode_by_passt(ct):
-    require_husk()
-    if not os.path.exists("/usr/bin/passt"):
-        raise Skip("no passt (Debian: passt)")
-    user_mode(ct, "", "passt")
-
-
-def test_user_mode_by_qemu(ct):
-    require_husk()
-    user_mode(ct, 'passt = ""', "qemu")
-
-
-def test_a_published_port_that_is_taken(ct):
-    require_husk()
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with configured(ct, f'internetworking_model = "user"\npublished_ports = ["127.0.0.1:{port}:80"]'):
-            done = ct.run_container("true")
-    check(done.code != 0)
-    check_in(str(port), done.error)
 
 
 def test_no_network(ct):

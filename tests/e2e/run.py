@@ -35,6 +35,7 @@ import pods  # noqa: E402
 import rootless  # noqa: E402
 import sizes  # noqa: E402
 import streams  # noqa: E402
+import user_mode  # noqa: E402
 import volumes  # noqa: E402
 from report import Report, check_equal  # noqa: E402
 
@@ -63,7 +64,7 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, console, network, rootless, sizes, growth):
+            for module in (commands, lifecycle, streams, environment, hooks, console, network, user_mode, rootless, sizes, growth):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))

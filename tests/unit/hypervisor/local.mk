@@ -60,6 +60,8 @@ EXTRA_DIST += \
 	tests/unit/hypervisor/golden/nics.args \
 	tests/unit/hypervisor/golden/serial-debug-share.args \
 	tests/unit/hypervisor/golden/smallest.args \
+	tests/unit/hypervisor/golden/user-nics.args \
+	tests/unit/hypervisor/golden/user-nics-passt.args \
 	tests/unit/hypervisor/golden/vsock-kvm-share.args
 tests_unit_hypervisor_test_tsc_SOURCES = tests/unit/hypervisor/test_tsc.c
 tests_unit_hypervisor_test_tsc_LDADD = $(hypervisor_test_libs)

@@ -120,6 +120,34 @@ static void test_user_nics(void **state)
 	compare("user-nics-passt", &q, &c);
 }
 
+/* All of them in a row, for free(). */
+static char *joined(char **args)
+{
+	struct buf line = BUF_INIT;
+
+	for (char **a = args; *a; a++)
+		buf_addf(&line, " %s", *a);
+	return line.data;
+}
+
+static void test_ipv6_of_a_user_nic(void **state)
+{
+	const struct hv_nic nic = { .kind = HV_NIC_USER, .n_queues = 1, .ipv6_link = "uplink" };
+	struct config c = base_config();
+	struct qemu_choices q = base_choices();
+	auto_strv char **args = NULL;
+	auto_free char *line = NULL;
+
+	(void)state;
+	q.nics = &nic;
+	q.n_nics = 1;
+	args = qemu_args(&q, &c);
+	line = joined(args);
+	assert_non_null(strstr(line,
+			       "dns=10.0.2.3,ipv6-net=fd68:7573:6b::/64,ipv6-host=fd68:7573:6b::2,"
+			       "ipv6-dns=fd68:7573:6b::3 "));
+}
+
 static void test_passt_args(void **state)
 {
 	static const struct hv_port ports[] = {
@@ -128,13 +156,48 @@ static void test_passt_args(void **state)
 	};
 	const struct hv_nic nic = { .kind = HV_NIC_USER, .ports = ports, .n_ports = 2 };
 	auto_strv char **args = passt_args("/usr/bin/passt", &nic, 3);
-	auto_buf struct buf line = BUF_INIT;
+	auto_free char *line = joined(args);
 
 	(void)state;
-	for (char **a = args; *a; a++)
-		buf_addf(&line, " %s", *a);
-	assert_non_null(strstr(line.data, " --fd 3 --tcp-ports 127.0.0.1/8080:80 "
-					  "--tcp-ports 0.0.0.0/8081:81 --udp-ports none"));
+	assert_non_null(strstr(line, " --fd 3 --tcp-ports 127.0.0.1/8080:80 "
+				     "--tcp-ports 0.0.0.0/8081:81 --udp-ports none"));
+	assert_non_null(strstr(line, " --ipv4-only --interface lo "));
+	assert_null(strstr(line, "fd68:"));
+}
+
+static void test_passt_args_with_ipv6(void **state)
+{
+	static const struct hv_port ports[] = {
+		{ .address = "::1", .host = 8080, .guest = 80 },
+		{ .address = "::", .host = 5353, .guest = 53, .udp = true },
+	};
+	const struct hv_nic nic = {
+		.kind = HV_NIC_USER, .ports = ports, .n_ports = 2, .ipv6_link = "uplink"
+	};
+	auto_strv char **args = passt_args("/usr/bin/passt", &nic, 3);
+	auto_free char *line = joined(args);
+
+	(void)state;
+	assert_non_null(strstr(line, " --tcp-ports ::1/8080:80 --udp-ports 5353:53"));
+	assert_non_null(strstr(line, " --address fd68:7573:6b::15 --gateway fd68:7573:6b::2 "
+				     "--dns-forward fd68:7573:6b::3 --interface uplink "));
+	assert_null(strstr(line, "--ipv4-only"));
+}
+
+static void test_ports_that_passt_cannot_publish(void **state)
+{
+	struct hv_port ports[] = {
+		{ .address = "127.0.0.1", .host = 8080, .guest = 80 },
+		{ .address = "::1", .host = 8080, .guest = 80, .udp = true },
+	};
+	const struct hv_nic nic = { .kind = HV_NIC_USER, .ports = ports, .n_ports = 2 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(passt_check_ports(&nic, &e), &e);
+	ports[1].udp = false;
+	assert_err(passt_check_ports(&nic, &e), &e, ERR_INVALID,
+		   "published_ports: tcp port 8080 of 127.0.0.1 and of ::1");
 }
 
 static void test_growing(void **state)
@@ -202,7 +265,10 @@ int main(void)
 		cmocka_unit_test(test_smallest),
 		cmocka_unit_test(test_nics),
 		cmocka_unit_test(test_user_nics),
+		cmocka_unit_test(test_ipv6_of_a_user_nic),
 		cmocka_unit_test(test_passt_args),
+		cmocka_unit_test(test_passt_args_with_ipv6),
+		cmocka_unit_test(test_ports_that_passt_cannot_publish),
 		cmocka_unit_test(test_growing),
 		cmocka_unit_test(test_vsock_kvm_share),
 		cmocka_unit_test(test_hybrid_vsock_debug),

@@ -27,6 +27,7 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "shim/net/endpoint.h"
+#include "shim/net/host_ipv6.h"
 #include "shim/net/netns.h"
 #include "shim/net/network.h"
 #include "shim/net/record.h"
@@ -111,6 +112,41 @@ static void reads_what_there_is(void **state)
 	assert_int_equal(s.n_neighbors, 1);
 	assert_string_equal(s.neighbor[0]->toipaddress->address, "192.0.2.77");
 	assert_string_equal(s.neighbor[0]->lladdr, "02:00:00:00:00:77");
+}
+
+static int find_ipv6(void *arg, struct err *e)
+{
+	return host_ipv6_link(arg, e);
+}
+
+static const char *ipv6_link(void)
+{
+	static char link[IFNAMSIZ];
+	struct err e = ERR_INIT;
+
+	assert_ok(netns_run_here(t.fd, find_ipv6, link, &e), &e);
+	return link;
+}
+
+static void finds_the_way_to_ipv6(void **state)
+{
+	(void)state;
+	(void)in_netns(
+		"ip link set eth0 up && ip addr add fe80::9/64 dev eth0 nodad && "
+		"ip addr add 2001:db8::2/64 dev eth0 nodad && ip route add default dev lo && "
+		"ip -6 route add unreachable default metric 1");
+	assert_string_equal(ipv6_link(), "");
+	(void)in_netns("ip link set far up arp on && ip addr add fe80::8/64 dev far nodad && "
+		       "ip -6 route add default via 2001:db8::1 dev eth0 metric 100 && "
+		       "ip -6 route add default dev far metric 200");
+	assert_string_equal(ipv6_link(), "eth0");
+	(void)in_netns("ip -6 route add default via fe80::1 dev far metric 50");
+	assert_string_equal(ipv6_link(), "far");
+	/* as of a tunnel */
+	(void)in_netns("ip -6 addr flush dev far scope link");
+	assert_string_equal(ipv6_link(), "eth0");
+	(void)in_netns("ip -6 addr flush dev eth0 scope link");
+	assert_string_equal(ipv6_link(), "");
 }
 
 static void refuses_what_is_no_namespace_for_a_guest(void **state)
@@ -414,6 +450,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(reads_what_there_is),
+		TEST(finds_the_way_to_ipv6),
 		TEST(refuses_what_is_no_namespace_for_a_guest),
 		TEST(carries_frames_both_ways),
 		TEST(a_macvtap_carries_them_too),
