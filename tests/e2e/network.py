@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -85,15 +84,18 @@ sys.stdout.buffer.write(b"".join(iter(lambda: peer.recv(1 << 16), b"")))
 """
 
 
-def spawn_server(ns, program, *args):
-    server = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", program, *args],
+@contextlib.contextmanager
+def serve(ns, address, port, program=SERVER):
+    """The process, which listens; what is left of it at the end of the block is killed."""
+    server = subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", program, address, str(port)],
                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    check_equal(server.stdout.readline(), b"listening\n")
-    return server
-
-
-def serve(ns, address, port):
-    return spawn_server(ns, SERVER, address, str(port))
+    try:
+        check_equal(server.stdout.readline(), b"listening\n")
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
 
 
 def send(ns, address, port, data):
@@ -207,9 +209,9 @@ def look_at_the_guest(ct, name, pod):
 
 def tcp_out(ct, name, peer, address):
     data = os.urandom(1 << 20)
-    server = serve(peer, address, 7001)
-    ct.execute(name, "nc", address, "7001", stdin=data, check=True)
-    got = server.communicate(timeout=60)[0]
+    with serve(peer, address, 7001) as server:
+        ct.execute(name, "nc", address, "7001", stdin=data, check=True)
+        got = server.communicate(timeout=60)[0]
     check(got == data, f"{len(got)} bytes of {len(data)} arrived")
 
 
@@ -304,17 +306,15 @@ def test_ctr_run_with_cni(ct):
         script = "ip address show dev eth0; ip route; ping -c 2 -W 10 10.88.20.1 && nc 10.88.20.1 7003 </etc/passwd"
         ip("link", "add", "cni-test", "type", "bridge", ns=host)
         ip("address", "add", "10.88.20.1/24", "dev", "cni-test", ns=host)
-        server = serve(host, "10.88.20.1", 7003)
-        done = subprocess.run([*ctr, "run", "--rm", "--cni", "--runtime", c.RUNTIME, c.IMAGE, name, "sh", "-c", script],
-                              capture_output=True, text=True, timeout=180, check=False)
-        if done.returncode:
-            server.kill()
-        check_equal(done.returncode, 0, done.stdout + done.stderr)
+        with serve(host, "10.88.20.1", 7003) as server:
+            done = subprocess.run([*ctr, "run", "--rm", "--cni", "--runtime", c.RUNTIME, c.IMAGE, name, "sh", "-c", script],
+                                  capture_output=True, text=True, timeout=180, check=False)
+            check_equal(done.returncode, 0, done.stdout + done.stderr)
+            check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
         check_in("inet 10.88.20.", done.stdout)
         check_in("mtu 1420", done.stdout)
         check_in("default via 10.88.20.1 dev eth0", done.stdout)
         check_in("2 packets received", done.stdout)
-        check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
 
 
 def test_a_killed_shim_leaves_no_filters(ct):

@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 import containerd as c
-from network import IPV6, cable, configured, ip, namespaces, require_husk, serve, spawn_server
+from network import IPV6, cable, configured, ip, namespaces, require_husk, serve
 from report import Skip, check, check_equal, check_in
 
 
@@ -31,7 +31,7 @@ def entered(ns):
 NAME_SERVER = """import socket, sys
 answers = {1: bytes([192, 0, 2, 99]), 28: socket.inet_pton(socket.AF_INET6, "2001:db8::99")}
 at = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-at.bind((sys.argv[1], 53))
+at.bind((sys.argv[1], int(sys.argv[2])))
 print("listening", flush=True)
 while True:
     query, peer = at.recvfrom(512)
@@ -64,13 +64,12 @@ def host_of_its_own(ct):
                         'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver)
 
         on_host = OnThatHost(ct.name, ct.binaries, ct.prefix, ct.image, config)
-        servers = [spawn_server(peer, NAME_SERVER, address) for address in OUTSIDE]
         try:
-            yield on_host, host, peer
+            with contextlib.ExitStack() as stack:
+                for address in OUTSIDE:
+                    stack.enter_context(serve(peer, address, 53, NAME_SERVER))
+                yield on_host, host, peer
         finally:
-            for server in servers:
-                server.kill()
-                server.wait()
             on_host.close()
 
 
@@ -122,9 +121,9 @@ def user_mode_out(ct, name, host, peer):
         servers.append("fd68:7573:6b::3")
     for address, there, ns in places:
         data = os.urandom(300000)
-        server = serve(ns, there, 7001)
-        ct.execute(name, "nc", address, "7001", stdin=data, check=True)
-        check(server.communicate(timeout=60)[0] == data, f"what {address} got")
+        with serve(ns, there, 7001) as server:
+            ct.execute(name, "nc", address, "7001", stdin=data, check=True)
+            check(server.communicate(timeout=60)[0] == data, f"what {address} got")
     for address in servers:
         said = ct.execute(name, "nslookup", "name.example", address, check=True).text
         check_in("192.0.2.99", said)
