@@ -12,16 +12,17 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_network \
 	tests/unit/shim/test_network_faults \
 	tests/unit/shim/test_resources \
+	tests/unit/shim/test_rootfs \
 	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_size \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
-	tests/unit/shim/test_storage \
 	tests/unit/shim/test_user_net \
 	tests/unit/shim/test_volume_copy \
-	tests/unit/shim/test_volume_disk
+	tests/unit/shim/test_volume_disk \
+	tests/unit/shim/test_volumes
 check_PROGRAMS += $(SANDBOX_TESTS)
 TESTS += $(SANDBOX_TESTS)
 
@@ -97,9 +98,13 @@ tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sand
 tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(agent_peer_files)
 tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
 
-tests_unit_shim_test_storage_SOURCES = tests/unit/shim/test_storage.c \
+storage_case_files = tests/unit/shim/storage_case.c tests/unit/shim/storage_case.h \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
-tests_unit_shim_test_storage_LDADD = libshimstorage.a $(sandbox_test_common)
+tests_unit_shim_test_rootfs_SOURCES = tests/unit/shim/test_rootfs.c $(storage_case_files)
+tests_unit_shim_test_rootfs_LDADD = libshimstorage.a $(sandbox_test_common)
+
+tests_unit_shim_test_volumes_SOURCES = tests/unit/shim/test_volumes.c $(storage_case_files)
+tests_unit_shim_test_volumes_LDADD = libshimstorage.a $(sandbox_test_common)
 
 # A scripted machine stands in for libhypervisor.a; what acquires is wrapped so that it can fail.
 tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
