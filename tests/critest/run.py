@@ -21,10 +21,9 @@ import xml.etree.ElementTree
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "lib"))
 
-import census  # noqa: E402
 import cri  # noqa: E402
 import registry  # noqa: E402
-from report import Failure, Report, Skip, check_equal  # noqa: E402
+from report import Failure, Report, Skip  # noqa: E402
 
 SECONDS = 5400  # for one run of the suite
 
@@ -87,13 +86,9 @@ def judge(outcome, reference, reason):
 
 
 def run_with(report, entry, address, options):
-    name, binaries = entry.split("=", 1)
-    before = census.take()
-    ct = cri.Cri(name, binaries, f"{options.tools}/crictl", options.prefix, options.image, options.pause_image,
-                 registry=address)
     focus = options.focus or ([] if options.whole else lines_of("subset"))
     known = differences()
-    try:
+    with cri.opened(report, entry, options, registry=address) as ct:
         reference = run(ct, options, "runc", focus)
         for handler in options.handler or ct.sandboxers:
             found = run(ct, options, handler, focus)
@@ -103,14 +98,7 @@ def run_with(report, entry, address, options):
                     continue
                 test = judge(found.get(spec, missing), reference.get(spec, missing), known.get(spec))
                 test.__name__ = spec
-                report.run(test, label=f"containerd {name}, {handler}")
-    finally:
-        ct.close()
-
-    def test_nothing_is_left():
-        check_equal(census.leftovers(before), [])
-
-    report.run(test_nothing_is_left, label=f"containerd {name}")
+                report.run(test, label=f"containerd {ct.name}, {handler}")
 
 
 def main():
@@ -122,6 +110,7 @@ def main():
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--focus", action="append", help="a regular expression, instead of the subset")
     options = parser.parse_args()
+    options.crictl = f"{options.tools}/crictl"
 
     images = registry.Registry(options.images)
     report = Report("critest")

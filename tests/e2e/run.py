@@ -74,20 +74,9 @@ def run_with(report, entry, transport, options):
 
 
 def run_pods(report, entry, options):
-    name, binaries = entry.split("=", 1)
-    before = census.take()
-    ct = cri.Cri(name, binaries, options.crictl, options.prefix, options.image, options.pause_image,
-                 "[runtime]\nenable_debug = true\n")
-
-    def test_nothing_is_left(before):
-        check_equal(census.leftovers(before), [])
-
-    try:
+    with cri.opened(report, entry, options, "[runtime]\nenable_debug = true\n") as ct:
         for handler in [options.handler] if options.handler else ct.sandboxers:
-            run_handler(report, ct, handler, f"containerd {name}, {handler}")
-    finally:
-        ct.close()
-    report.run(test_nothing_is_left, before, label=f"containerd {name}, pods")
+            run_handler(report, ct, handler, f"containerd {ct.name}, {handler}")
 
 
 def run_handler(report, ct, handler, label):

@@ -167,20 +167,9 @@ def test_containerd_killed_during_runp(ct):
 
 
 def run(report, entry, options):
-    name, binaries = entry.split("=", 1)
-    before = census.take()
-    ct = cri.Cri(name, binaries, options.crictl, options.prefix, options.image, options.pause_image,
-                 "[runtime]\nenable_debug = true\n")
-
-    def test_nothing_is_left(before):
-        check_equal(census.leftovers(before), [])
-
-    # CNI's plugin would make it for the first pod, and leave it.
-    subprocess.run(["ip", "link", "add", ct.bridge, "type", "bridge"], check=True)
-    try:
+    with cri.opened(report, entry, options, "[runtime]\nenable_debug = true\n") as ct:
+        # CNI's plugin would make it for the first pod, and leave it.
+        subprocess.run(["ip", "link", "add", ct.bridge, "type", "bridge"], check=True)
         for handler in ct.sandboxers:
             ct.handler = handler
-            report.run_all(globals(), ct, label=f"containerd {name}, pods, {handler}")
-    finally:
-        ct.close()
-    report.run(test_nothing_is_left, before, label=f"containerd {name}, pods")
+            report.run_all(globals(), ct, label=f"containerd {ct.name}, pods, {handler}")

@@ -5,6 +5,7 @@ Runtime handlers: husk, husk-shim (the sandbox API; containerd 2) and runc, to c
 Debian's bridge plugin with a bridge, a subnet and a state of its own.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -12,8 +13,9 @@ import shutil
 import subprocess
 import tempfile
 
+import census
 import containerd as c
-from report import Failure, check
+from report import Failure, check, check_equal
 
 PAUSE = "docker.io/library/husk-pause:latest"
 CNI_PLUGINS = "/usr/lib/cni"
@@ -255,3 +257,20 @@ class Pod:
         self.stop()
         self.cri.crictl("rmp", self.id, check=True)
         check(self.cri.crictl("inspectp", self.id).code != 0, "the pod is still there")
+
+
+@contextlib.contextmanager
+def opened(report, entry, options, config="", **more):
+    """A Cri of the containerd NAME=DIR for the options of a test runner; after it a test that nothing of it is left."""
+    name, binaries = entry.split("=", 1)
+    before = census.take()
+    ct = Cri(name, binaries, options.crictl, options.prefix, options.image, options.pause_image, config, **more)
+
+    def test_nothing_is_left():
+        check_equal(census.leftovers(before), [])
+
+    try:
+        yield ct
+    finally:
+        ct.close()
+    report.run(test_nothing_is_left, label=f"containerd {name}, pods")
