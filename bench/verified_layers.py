@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 
-import erofs
+import erofs_disks
 import layered
 from figures import ratio_of_medians, section, spread
 
@@ -21,7 +21,7 @@ PIECES = 2000
 ONE_BY_ONE = 'kernel_params = "UV_THREADPOOL_SIZE=1"\n'
 
 
-class Machine(erofs.Disks):
+class Machine(erofs_disks.Disks):
     """The image of one layer has the big files, and is there as directories too."""
 
     def import_images(self):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process in a container finds: root file systems, mounts, identity, limits."""
 
-import json
 import glob
 import json
 import os

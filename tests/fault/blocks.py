@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import census
-import erofs
+import erofs_disks
 from report import check, check_equal, check_in
 
 COUNT = 10
@@ -61,7 +61,7 @@ def test_guest_that_sees_no_disk_and_lets_none_go(ct):
 
 def test_layer_seven_of_ten_is_damaged(ct):
     file = ct.layers(COUNT)[6]
-    text = fails(ct, while_it_starts=erofs.changed(file, 1024 + 64))
+    text = fails(ct, while_it_starts=erofs_disks.changed(file, 1024 + 64))
     check_in("layer 7", text)
     check_in("verification failed", text)
 
@@ -102,7 +102,7 @@ def test_no_space_for_the_writable_image(ct):
     subprocess.run(["nsenter", f"--mount=/proc/{ct.shim_pid(ct.vm)}/ns/mnt", "mount", "-t", "tmpfs", "-o", "size=64k",
                     "small", small], check=True)
     before = in_guest(ct), held(ct)
-    text = ct.refused(erofs.layer_mounts(ct.layers(COUNT), writable=f"{small}/rwlayer.img"))
+    text = ct.refused(erofs_disks.layer_mounts(ct.layers(COUNT), writable=f"{small}/rwlayer.img"))
     check_in(f"{small}/rwlayer.img", text)
     check_equal((in_guest(ct), held(ct)), before)
     left = subprocess.run(["nsenter", f"--mount=/proc/{ct.shim_pid(ct.vm)}/ns/mnt", "ls", small], check=True,
@@ -112,7 +112,7 @@ def test_no_space_for_the_writable_image(ct):
 
 def test_one_of_two_disks_is_refused(ct):
     """Somebody writes to the image already: the layers, which went in beside it, come out again."""
-    mounts = erofs.layer_mounts(ct.layers(COUNT), writable=f"{ct.run}/twice.img")
+    mounts = erofs_disks.layer_mounts(ct.layers(COUNT), writable=f"{ct.run}/twice.img")
     first = ct.begin(mounts, "sleep 1000")
     before = in_guest(ct), held(ct)
     text = ct.refused(mounts)
@@ -127,7 +127,7 @@ def test_one_of_two_disks_is_refused(ct):
 def test_killed_in_the_middle_of_a_read(ct):
     """No verified device stays once the reader is gone."""
     before = in_guest(ct), held(ct)
-    name = ct.begin(erofs.layer_mounts(ct.layers(COUNT)), "while :; do cat /data/* > /dev/null; done")
+    name = ct.begin(erofs_disks.layer_mounts(ct.layers(COUNT)), "while :; do cat /data/* > /dev/null; done")
     ct.task("Kill", [(1, name), (3, 9)])
     ct.task("Wait", [(1, name)])
     ct.task("Delete", [(1, name)], timeout=60)
@@ -137,7 +137,7 @@ def test_killed_in_the_middle_of_a_read(ct):
 def test_many_times(ct):
     """More containers, one after another, than there are slots."""
     before = in_guest(ct), held(ct)
-    mounts = erofs.layer_mounts(ct.layers(2), writable=f"{ct.run}/many.img")
+    mounts = erofs_disks.layer_mounts(ct.layers(2), writable=f"{ct.run}/many.img")
     for i in range(20):
         check_equal(ct.run_in(mounts, f"cat /i 2>/dev/null; echo {i} > /i"), (0, f"{i - 1}\n" if i else ""))
     check_equal((in_guest(ct), held(ct)), before)
@@ -149,9 +149,9 @@ def test_machine_is_removed(ct):
 
 def run(report, entry, options):
     name, binaries = entry.split("=", 1)
-    ct = erofs.Disks(name, binaries, options.prefix, options.image, options.erofs_utils, "64MiB",
+    ct = erofs_disks.Disks(name, binaries, options.prefix, options.image, options.erofs_utils, "64MiB",
                      "[runtime]\nenable_debug = true\n", counts=(1, 2, COUNT))
     try:
-        erofs.run_tests(report, globals(), ct, f"containerd {name}, disks")
+        erofs_disks.run_tests(report, globals(), ct, f"containerd {name}, disks")
     finally:
         ct.close()
