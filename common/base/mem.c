@@ -138,16 +138,6 @@ size_t strv_len(const char *const *v)
 	return n;
 }
 
-char **strv_dup(const char *const *v)
-{
-	size_t n = strv_len(v);
-	char **copy = xcalloc(n + 1, sizeof(copy[0]));
-
-	for (size_t i = 0; i < n; i++)
-		copy[i] = xstrdup(v[i]);
-	return copy;
-}
-
 void strv_add(char ***v, const char *s)
 {
 	size_t n = strv_len((const char *const *)*v);
@@ -155,6 +145,16 @@ void strv_add(char ***v, const char *s)
 	*v = xrealloc(*v, (n + 2) * sizeof((*v)[0]));
 	(*v)[n] = xstrdup(s);
 	(*v)[n + 1] = NULL;
+}
+
+char *strv_join(const char *const *v, const char *between)
+{
+	struct buf b = BUF_INIT;
+
+	buf_add(&b, "", 0);
+	for (size_t i = 0; v && v[i]; i++)
+		buf_addf(&b, "%s%s", i > 0 ? between : "", v[i]);
+	return b.data;
 }
 
 void strv_free(char **v)

@@ -45,9 +45,9 @@ void buf_done(struct buf *b);
 #define auto_buf CLEANUP(buf_done)
 
 /* A NULL-terminated array of owned strings, as argv and environments are. */
-char **strv_dup(const char *const *v) must_check;
-void strv_add(char ***v, const char *s); /* *v may be NULL */
-size_t strv_len(const char *const *v);   /* NULL: 0 */
+void strv_add(char ***v, const char *s);                               /* *v may be NULL */
+size_t strv_len(const char *const *v);                                 /* NULL: 0 */
+char *strv_join(const char *const *v, const char *between) must_check; /* for free(); NULL: "" */
 void strv_free(char **v);
 
 static inline void strv_free_slot(char ***v)

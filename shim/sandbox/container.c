@@ -42,12 +42,10 @@ static int run_hooks(struct sandbox *s, const struct container_params *p, const 
 static void log_what_is_lost(const struct container_params *p)
 {
 	auto_strv char **lost = oci_spec_not_carried(p->spec);
-	auto_buf struct buf b = BUF_INIT;
+	auto_free char *text = strv_join((const char *const *)lost, ", ");
 
-	for (size_t i = 0; lost && lost[i]; i++)
-		buf_addf(&b, "%s%s", i ? ", " : "", lost[i]);
-	if (b.len)
-		log_info("container '%s' runs without %s", p->id, b.data);
+	if (text[0])
+		log_info("container '%s' runs without %s", p->id, text);
 }
 
 static int create_in_guest(struct sandbox *s, const struct container_params *p,

@@ -28,16 +28,19 @@ static void test_buf(void **state)
 static void test_strv(void **state)
 {
 	auto_strv char **v = NULL;
-	auto_strv char **copy = NULL;
+	auto_free char *none = strv_join(NULL, ", ");
+	auto_free char *both = NULL;
 
 	(void)state;
 	assert_int_equal(strv_len(NULL), 0);
 	strv_add(&v, "a");
 	strv_add(&v, "b");
-	copy = strv_dup((const char *const *)v);
-	assert_int_equal(strv_len((const char *const *)copy), 2);
-	assert_string_equal(copy[1], "b");
-	assert_null(copy[2]);
+	assert_int_equal(strv_len((const char *const *)v), 2);
+	assert_string_equal(v[1], "b");
+	assert_null(v[2]);
+	both = strv_join((const char *const *)v, ", ");
+	assert_string_equal(both, "a, b");
+	assert_string_equal(none, "");
 }
 
 int main(void)
