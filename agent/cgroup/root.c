@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the unified cgroup hierarchy is mounted: the usual place, else from proc_pid_mountinfo(5). */
+/* Where the unified cgroup hierarchy is mounted, from proc_pid_mountinfo(5). */
 #include "agent/cgroup/root.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/mountinfo.h"
-
-#define USUAL_ROOT "/sys/fs/cgroup"
 
 char *cgroup_root_parse(const char *mountinfo)
 {

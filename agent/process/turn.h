@@ -16,7 +16,6 @@ struct turn {
 	struct turn_place *first;
 	struct cond moved;
 };
-#define TURN_INIT ((struct turn){ .first = NULL })
 
 /* `place` lives on the caller's stack until turn_end(). On failure it has left the queue. */
 int turn_wait(struct turn *t, struct turn_place *place, struct deadline d, struct err *e)

@@ -60,6 +60,7 @@ void storage_release_all(struct storage_table *t);
  */
 int storage_update_ephemeral(const char *run_dir, const Grpc__Storage *s, struct err *e) must_check;
 
+/* For tests. 0: there is no such storage. */
 unsigned storage_users(const struct storage_table *t, const char *mount_point);
 
 /*

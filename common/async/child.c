@@ -9,7 +9,6 @@
  */
 #include "common/async/child.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
@@ -293,20 +292,9 @@ pid_t child_pid(const struct child *c)
 	return c->pid;
 }
 
-int child_pidfd(const struct child *c)
-{
-	return c->pidfd;
-}
-
 bool child_exited(const struct child *c)
 {
 	return c->exited;
-}
-
-int child_exit_code(const struct child *c)
-{
-	assert(c->exited);
-	return c->code;
 }
 
 int child_wait(struct child *c, struct deadline d, int *ret_code, struct err *e)

@@ -53,7 +53,6 @@ struct child_spec {
 struct child *child_spawn(const struct child_spec *spec, struct err *e) must_check;
 
 pid_t child_pid(const struct child *c); /* stays the same after the exit */
-int child_pidfd(const struct child *c); /* borrowed */
 bool child_exited(const struct child *c);
 
 /*
@@ -61,9 +60,6 @@ bool child_exited(const struct child *c);
  * place where that sum is made). Any number of fibers may wait, also after the exit.
  */
 int child_wait(struct child *c, struct deadline d, int *ret_code, struct err *e) must_check;
-
-/* Once it has exited: the same without waiting. */
-int child_exit_code(const struct child *c);
 
 /* Success also when it has exited already; signal 0 asks only. -1 with errno in *e otherwise. */
 int child_kill(struct child *c, int sig, struct err *e) must_check;

@@ -162,16 +162,6 @@ ssize_t io_try_read(struct io *io, void *buf, size_t len)
 	return n;
 }
 
-ssize_t io_try_write(struct io *io, const void *buf, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = write(io->fd, buf, len);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 ssize_t io_read(struct io *io, void *buf, size_t len, struct deadline d, struct err *e)
 {
 	for (;;) {

@@ -53,9 +53,8 @@ int io_write(struct io *io, const void *buf, size_t len, struct deadline d, stru
 int io_writev(struct io *io, const struct iovec *iov, int n, struct deadline d, struct err *e)
 	must_check;
 
-/* What is there now or can be written now, without waiting: -1 with errno EAGAIN if nothing. */
+/* What is there now, without waiting: -1 with errno EAGAIN if nothing. */
 ssize_t io_try_read(struct io *io, void *buf, size_t len) must_check;
-ssize_t io_try_write(struct io *io, const void *buf, size_t len) must_check;
 
 /* Until it can be read (written), or has hung up. For descriptors with calls of their own. */
 int io_wait_readable(struct io *io, struct deadline d, struct err *e) must_check;

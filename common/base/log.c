@@ -32,11 +32,6 @@ void log_init(int fd, enum log_format format, enum log_level level)
 	sink.level = level;
 }
 
-void log_set_fd(int fd)
-{
-	sink.fd = fd;
-}
-
 void log_set_level(enum log_level level)
 {
 	sink.level = level;

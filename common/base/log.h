@@ -25,7 +25,6 @@ enum log_format {
 
 /* Before log_init(): text to standard error, level info. `fd` is borrowed. */
 void log_init(int fd, enum log_format format, enum log_level level);
-void log_set_fd(int fd);
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 

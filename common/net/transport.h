@@ -32,7 +32,6 @@ struct transport_address {
 };
 
 #define AGENT_PORT        1024u /* ttrpc; agent-protocol: ports and addresses */
-#define AGENT_LOG_PORT    1025u
 #define AGENT_SERIAL_NAME "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
 
 const char *transport_kind_name(enum transport_kind kind); /* "vsock", "hybrid vsock", … */

@@ -18,12 +18,11 @@ struct rpc_client {
 	const char *peer;
 	struct pending *pending; /* by stream */
 	uint32_t next_stream;
-	unsigned n_calls;          /* fibers inside rpc_call() and rpc_client_wait_closed() */
+	unsigned n_calls;          /* fibers inside rpc_call() */
 	struct cond left;          /* n_calls is 0 */
 	struct fiber_group reader; /* one member */
 	bool closed;
 	struct err why; /* closed: the reason */
-	struct cond closing;
 };
 
 /* A call that waits for its answer; lives on the caller's stack. */
@@ -47,7 +46,6 @@ static void close_with(struct rpc_client *c, const struct err *why)
 	rpc_connection_close(&c->conn);
 	HASH_ITER(hh, c->pending, p, next)
 		cond_wake_all(&p->changed);
-	cond_wake_all(&c->closing);
 }
 
 /* Whose answer it is; NULL: nobody waits for it (any more). */
@@ -297,17 +295,6 @@ int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
 	int r = call(c, service, method, NULL, req, ret_resp, &tail, d, e);
 
 	*ret_piped = tail.piped;
-	return r;
-}
-
-int rpc_client_wait_closed(struct rpc_client *c, struct deadline d, struct err *e)
-{
-	int r = 0;
-
-	c->n_calls++;
-	while (r == 0 && !c->closed)
-		r = cond_wait(&c->closing, d, e);
-	leave(c);
 	return r;
 }
 

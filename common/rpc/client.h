@@ -41,8 +41,6 @@ int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
 		     const char *method, const void *req, void *ret_resp, uint32_t field, int pipe,
 		     size_t *ret_piped, struct deadline d, struct err *e) must_check;
 
-/* Until the connection is gone: 0, or -1 with ERR_TIMEOUT or ERR_CANCELLED. */
-int rpc_client_wait_closed(struct rpc_client *c, struct deadline d, struct err *e) must_check;
 bool rpc_client_closed(const struct rpc_client *c);
 
 #endif

@@ -41,7 +41,7 @@ static int set_up(void **state)
 	t.share = path_join(t.dir, "share");
 	buf_add(&t.log, "", 0);
 	log_set_tap(keep_line, NULL);
-	log_set_fd(-1);
+	log_init(-1, LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
 	return path_mkdirs(t.etc, 0700, &e) < 0 || path_mkdirs(t.share, 0700, &e) < 0 ? -1 : 0;
 }
 
