@@ -86,6 +86,11 @@ const char *device_watch_sys(const struct device_watch *w)
 	return w->sys;
 }
 
+const char *device_watch_dev(const struct device_watch *w)
+{
+	return w->dev;
+}
+
 void device_watch_feed(struct device_watch *w, const char *message, size_t len)
 {
 	struct known *k = NULL;

@@ -34,6 +34,7 @@ void device_watch_run(void *watch);
 void device_watch_feed(struct device_watch *w, const char *message, size_t len);
 
 const char *device_watch_sys(const struct device_watch *w); /* borrowed */
+const char *device_watch_dev(const struct device_watch *w);
 
 /* Disks: *ret_node is the path of the node, which is there; for free(). */
 int device_wait_blk(struct device_watch *w, const char *pci_path, struct deadline d,
