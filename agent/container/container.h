@@ -39,9 +39,9 @@ struct container {
 	enum container_state state;
 	struct undo teardown;
 	char *rootfs;
-	struct cgroup *
-		cgroup; /* as long as the container: others may wait in it; NULL: none is mounted */
-	uint8_t *spec;  /* packed Grpc__Spec: an exec gets its seccomp filter from it */
+	/* As long as the container: others may wait in it. NULL: none is mounted. */
+	struct cgroup *cgroup;
+	uint8_t *spec; /* packed Grpc__Spec: an exec gets its seccomp filter from it */
 	size_t spec_len;
 	bool has_hooks;  /* that the agent runs: prestart, poststart or poststop */
 	char **pci_map;  /* of passed through devices: "<host's address>=<guest's>" */
