@@ -26,9 +26,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#define FREE_WAIT_MS 10000
-#define EXEC_WAIT_MS \
-	10000 /* of the whole loop: longer takes only what is frozen or out of memory */
+#define FREE_WAIT_MS   10000
+#define EXEC_WAIT_MS   10000 /* all fibers wait; longer takes only what is frozen */
 #define HIGH_FD        256 /* above every number a spec names: descriptors wait there for dup2() */
 #define EXIT_NOT_EXECD 127
 
