@@ -193,6 +193,22 @@ static int make_in(const char *full, size_t hierarchy_len, struct err *e)
 	return -1;
 }
 
+/* v2: a controller has files in a cgroup if every one above hands it down. */
+static void hand_down(const char *path, const char *controller)
+{
+	auto_free char *parent = xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+	auto_free char *controllers = path_join(parent, "cgroup.controllers");
+	auto_free char *control = path_join(parent, "cgroup.subtree_control");
+	auto_free char *word = xasprintf("+%s", controller);
+	struct err e = ERR_INIT;
+
+	if (*parent == '\0' || access(controllers, F_OK) < 0)
+		return;
+	hand_down(parent, controller);
+	if (file_write(AT_FDCWD, control, word, strlen(word), &e) < 0)
+		log_debug("%s", e.text);
+}
+
 static void undo_cgroup(void *arg)
 {
 	host_cgroup_remove(arg);
@@ -224,6 +240,9 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 
 		if (make_in(full, strlen(*h), e) < 0)
 			return -1;
+		/* A pod's own cgroup has it, for the pod's limit; which of its cgroups ran into that
+		 * (host_cgroup_oom_kills()), these only tell where they have it too. */
+		hand_down(full, "memory");
 	}
 	*ret_list = path_join(d->path, LIST_FILE);
 	return 0;
@@ -287,33 +306,24 @@ static char *read_list(const struct directory *d)
 
 /* ---- CPUs and memory nodes ---- */
 
-/* v2: a controller has files in a cgroup if every one above hands it down. */
-static void hand_down_cpuset(const char *path)
-{
-	auto_free char *parent = xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
-	auto_free char *controllers = path_join(parent, "cgroup.controllers");
-	auto_free char *control = path_join(parent, "cgroup.subtree_control");
-	struct err e = ERR_INIT;
-
-	if (*parent == '\0' || access(controllers, F_OK) < 0)
-		return;
-	hand_down_cpuset(parent);
-	if (file_write(AT_FDCWD, control, "+cpuset", 7, &e) < 0)
-		log_debug("%s", e.text);
-}
-
+/*
+ * No text: those of the parent. v2 has a word for that, nothing at all, but takes it only from a cgroup
+ * that is empty (ENOSPC, kernel/cgroup/cpuset.c).
+ */
 static int set_cpuset_file(int dir, bool v1, const char *file, const char *text, struct err *e)
 {
-	auto_free char *up = xasprintf("../%s", file);
-	auto_free char *parent = NULL;
+	auto_free char *up = xasprintf("../%s%s", file, v1 ? "" : ".effective");
+	auto_free char *have = NULL, *parent = NULL;
 
-	if (!text && v1) {
+	if (!text) {
+		if (file_read_line(dir, file, &have, e) < 0)
+			return -1;
+		if (*have == '\0')
+			return 0;
 		if (file_read_line(dir, up, &parent, e) < 0)
 			return -1;
 		text = parent;
 	}
-	if (!text) /* v2: empty is inherited, but nothing at all is not written */
-		text = "\n";
 	return file_write(dir, file, text, strlen(text), e);
 }
 
@@ -327,7 +337,7 @@ static int set_cpuset(const char *path, const char *cpus, const char *mems, stru
 		return err_sys(e, errno, "open '%s'", path);
 	v1 = faccessat(dir, "cgroup.clone_children", F_OK, 0) == 0;
 	if (!v1 && faccessat(dir, "cpuset.cpus", F_OK, 0) < 0)
-		hand_down_cpuset(path);
+		hand_down(path, "cpuset");
 	if (faccessat(dir, "cpuset.cpus", F_OK, 0) < 0)
 		return 0;
 	if (set_cpuset_file(dir, v1, "cpuset.cpus", cpus, e) < 0 ||
