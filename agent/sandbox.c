@@ -18,12 +18,12 @@
 #include "common/base/id.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "common/base/path.h"
 
 #define SANDBOX_STORAGES_MAX  128u
 #define DNS_LINES_MAX         64u
 #define RESOLV_CONF           "/etc/resolv.conf"
-#define MOUNTINFO_MAX         (4u << 20)
 #define KERNEL_MODULES_MAX    64u
 #define MODULE_PARAMETERS_MAX 64u
 #define MODPROBE_MS           20000
@@ -31,22 +31,21 @@
 
 /*
  * The root of a mount namespace is its own parent and refuses pivot_root(2); as PID 1 we are not on
- * it (init.c), as a service of an initramfs we are. proc_pid_mountinfo(5): mount id, parent's id, …
+ * it (init.c), as a service of an initramfs we are.
  */
 static bool root_has_no_parent(void)
 {
-	auto_free char *table = NULL;
+	auto_free char *text = NULL;
 	struct err ignored = ERR_INIT;
-	char *save = NULL;
+	struct mountinfo_line line;
+	char *rest;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &table, NULL, &ignored) < 0)
+	if (mountinfo_read(&text, &ignored) < 0)
 		return false;
-	for (char *line = strtok_r(table, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		size_t len = strcspn(line, " ") + 1;
-
-		if (strncmp(line, line + len, len) == 0)
+	rest = text;
+	while (mountinfo_next(&rest, &line))
+		if (line.id == line.parent)
 			return true;
-	}
 	return false;
 }
 

@@ -15,6 +15,7 @@
 #include "agent/cgroup/v1.h"
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
+#include "common/base/mountinfo.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
 
@@ -118,7 +119,7 @@ struct cgroup *cgroup_create(const char *cgroups_path, const char *container_id,
 	auto_free char *root = NULL;
 	struct cgroup_v1 v;
 
-	if (cgroup_mountinfo(&mountinfo, e) < 0)
+	if (mountinfo_read(&mountinfo, e) < 0)
 		return NULL;
 	root = cgroup_root_parse(mountinfo);
 	if (root)

@@ -8,9 +8,6 @@
 /* Where cgroup2 is mounted, for free(). ERR_UNSUPPORTED: nowhere. */
 int cgroup_root_find(char **ret, struct err *e) must_check;
 
-/* The text of /proc/self/mountinfo, for free(). */
-int cgroup_mountinfo(char **ret, struct err *e) must_check;
-
 /* The same from the text of /proc/self/mountinfo; NULL: nowhere. */
 char *cgroup_root_parse(const char *mountinfo) must_check;
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/cgroup/root.h"
 #include "common/async/fiber.h"
 #include "common/base/fd.h"
 #include "common/base/mountinfo.h"
@@ -43,27 +42,18 @@ static char *controllers_of(const char *options)
 	return list.len > 1 ? take_ptr(list.data) : NULL;
 }
 
-/* proc_pid_mountinfo(5): "ID PARENT DEVICE ROOT POINT OPTIONS TAGS... - TYPE SOURCE SUPER_OPTIONS" */
-static void add_line(struct cgroup_v1 *v, char *line)
+static void add(struct cgroup_v1 *v, const struct mountinfo_line *line)
 {
-	char *type = strstr(line, " - cgroup ");
-	char *super = type ? strchr(type + 10, ' ') : NULL;
-	char *field = line;
 	char *controllers;
 
-	if (!super || v->n == V1_HIERARCHIES_MAX)
+	if (strcmp(line->type, "cgroup") != 0 || v->n == V1_HIERARCHIES_MAX)
 		return;
-	for (int i = 0; i < 4 && field; i++) {
-		field = strchr(field, ' ');
-		field += field != NULL;
-	}
-	controllers = field ? controllers_of(super + 1) : NULL;
+	controllers = controllers_of(line->super);
 	if (!controllers)
 		return;
-	field[strcspn(field, " ")] = '\0';
 	v->h[v->n++] = (struct v1_hierarchy){
 		.controllers = controllers,
-		.mount_point = mountinfo_unescape(field),
+		.mount_point = xstrdup(line->point),
 		.rootfd = -1,
 		.fd = -1,
 	};
@@ -72,11 +62,12 @@ static void add_line(struct cgroup_v1 *v, char *line)
 bool v1_parse_mounts(const char *mountinfo, struct cgroup_v1 *ret)
 {
 	auto_free char *copy = xstrdup(mountinfo);
-	char *save = NULL;
+	struct mountinfo_line line;
+	char *rest = copy;
 
 	*ret = (struct cgroup_v1){ .n = 0 };
-	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		add_line(ret, line);
+	while (mountinfo_next(&rest, &line))
+		add(ret, &line);
 	return ret->n > 0;
 }
 

@@ -11,6 +11,7 @@
 #include "agent/cgroup/root.h"
 #include "agent/cgroup/v1.h"
 #include "agent/container/detached.h"
+#include "common/base/mountinfo.h"
 #include "common/base/path.h"
 
 static int read_mounts(struct cgroup_v1 *ret, struct err *e)
@@ -18,7 +19,7 @@ static int read_mounts(struct cgroup_v1 *ret, struct err *e)
 	auto_free char *text = NULL;
 	auto_free char *unified = NULL;
 
-	if (cgroup_mountinfo(&text, e) < 0)
+	if (mountinfo_read(&text, e) < 0)
 		return -1;
 	unified = cgroup_root_parse(text);
 	if (unified || !v1_parse_mounts(text, ret))

@@ -2,10 +2,8 @@
 /* What is mounted directly in the guest's root; see mountinfo.h. */
 #include "agent/container/mountinfo.h"
 
-#include <fcntl.h>
 #include <string.h>
 
-#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/mountinfo.h"
 
@@ -41,7 +39,7 @@ int mountinfo_directly_below_root(char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
+	if (mountinfo_read(&text, e) < 0)
 		return -1;
 	*ret = mountinfo_below_root(text);
 	return 0;

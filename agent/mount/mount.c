@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 
 #include "common/async/work.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "common/base/path.h"
 
 /* A bind mount takes nothing but these two in its first call; the rest wants a remount. */
@@ -161,28 +161,6 @@ int mount_remove(const struct mount_point *at, struct err *e)
 	return w.sys ? err_sys(e, w.sys, "unmount '%s'", at->path) : 0;
 }
 
-/* mountinfo writes blank, tab, newline and backslash as three octal digits (proc(5)). */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; out++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			*out = *s++;
-		}
-	}
-	*out = '\0';
-}
-
-static void close_file(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 /* Said by the kernel (5.8), without reading through all mounts. A link may lead to a mount point. */
 static bool nothing_mounted(const char *path)
 {
@@ -195,35 +173,24 @@ static bool nothing_mounted(const char *path)
 	       !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
+/* The last one counts. */
 static int look_in_mountinfo(const char *path, bool *ret_mounted, char **ret_fstype, struct err *e)
 {
-	CLEANUP(close_file) FILE *f = fopen("/proc/self/mountinfo", "re");
-	auto_free char *line = NULL;
+	auto_free char *text = NULL;
 	auto_free char *fstype = NULL;
-	bool mounted = false;
-	size_t room = 0;
+	struct mountinfo_line line;
+	char *rest;
 
-	if (!f)
-		return err_sys(e, errno, "open /proc/self/mountinfo");
-	/* ID, parent, device, root, mount point, options, tags, "-", type, ... The last one counts. */
-	while (getline(&line, &room, f) > 0) {
-		char *rest = line;
-		char *field = NULL;
-		char *dash;
-
-		for (int i = 0; i < 5 && rest; i++)
-			field = strsep(&rest, " ");
-		if (!field || !rest)
+	if (mountinfo_read(&text, e) < 0)
+		return -1;
+	rest = text;
+	while (mountinfo_next(&rest, &line)) {
+		if (strcmp(line.point, path) != 0)
 			continue;
-		unescape(field);
-		if (strcmp(field, path) != 0)
-			continue;
-		mounted = true;
-		dash = strstr(rest, " - ");
 		free(fstype);
-		fstype = dash ? xstrndup(dash + 3, strcspn(dash + 3, " \n")) : xstrdup("");
+		fstype = xstrdup(line.type);
 	}
-	*ret_mounted = mounted;
+	*ret_mounted = fstype != NULL;
 	if (ret_fstype)
 		*ret_fstype = take_ptr(fstype);
 	return 0;

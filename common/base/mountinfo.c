@@ -2,9 +2,10 @@
 /* Lines of /proc/PID/mountinfo; see mountinfo.h. */
 #include "common/base/mountinfo.h"
 
+#include <fcntl.h>
 #include <string.h>
 
-#include "common/base/mem.h"
+#include "common/base/fd.h"
 #include "common/base/num.h"
 
 enum field {
@@ -33,12 +34,21 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-char *mountinfo_unescape(const char *escaped)
+/* Behind " - ", after any number of optional fields: the type, the source, the options. */
+static void parse_file_system(char *rest, struct mountinfo_line *ret)
 {
-	char *plain = xstrdup(escaped);
+	char *dash = rest ? strstr(rest, " - ") : NULL;
+	char *type, *source;
 
-	unescape(plain);
-	return plain;
+	ret->type = ret->super = "";
+	if (!dash)
+		return;
+	rest = dash + 3;
+	type = strsep(&rest, " ");
+	source = strsep(&rest, " ");
+	ret->type = type;
+	if (source && rest)
+		ret->super = rest;
 }
 
 static bool parse(char *line, struct mountinfo_line *ret)
@@ -52,7 +62,13 @@ static bool parse(char *line, struct mountinfo_line *ret)
 	unescape(field[POINT]);
 	ret->root = field[ROOT];
 	ret->point = field[POINT];
+	parse_file_system(line, ret);
 	return num_u64(field[ID], 10, &ret->id) && num_u64(field[PARENT], 10, &ret->parent);
+}
+
+int mountinfo_read(char **ret, struct err *e)
+{
+	return file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret, NULL, e);
 }
 
 bool mountinfo_next(char **text, struct mountinfo_line *ret)

@@ -31,7 +31,7 @@ struct transport_address {
 	char path[TRANSPORT_PATH_MAX]; /* of the socket, or the name of the serial port */
 };
 
-#define AGENT_PORT        1024u /* ttrpc; agent-protocol: ports and addresses */
+#define AGENT_PORT        1024u        /* ttrpc; agent-protocol: ports and addresses */
 #define AGENT_SERIAL_NAME "husk.agent" /* the virtio-serial port that stands for AGENT_PORT */
 
 const char *transport_kind_name(enum transport_kind kind); /* "vsock", "hybrid vsock", … */

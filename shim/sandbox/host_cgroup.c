@@ -14,13 +14,13 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
 
 #define LIST_FILE       "cgroups"
 #define LIST_MAX        (1u << 20) /* bytes of it */
-#define MOUNTINFO_MAX   (64u << 20)
-#define HIERARCHIES_MAX 32 /* the kernel has at most 16 for v1, and one of v2 */
+#define HIERARCHIES_MAX 32         /* the kernel has at most 16 for v1, and one of v2 */
 
 /*
  * Says that a directory was made by one of us: the sandbox that made a parent may end before another
@@ -90,24 +90,16 @@ char *host_cgroup_path(const char *cgroups_path, struct err *e)
 static int find_hierarchies(char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
+	struct mountinfo_line line;
 	char *rest;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
+	if (mountinfo_read(&text, e) < 0)
 		return -1;
 	rest = text;
-	while (rest && *rest) {
-		char *line = strsep(&rest, "\n");
-		const char *type = strstr(line, " - ");
-		char *fields = line, *point = NULL;
-
-		if (!type ||
-		    (strncmp(type, " - cgroup ", 10) != 0 && strncmp(type, " - cgroup2 ", 11) != 0))
-			continue;
-		for (int i = 0; i < 5; i++)
-			point = strsep(&fields, " ");
-		if (point && *point == '/' && strv_len((const char *const *)*ret) < HIERARCHIES_MAX)
-			strv_add(ret, point);
-	}
+	while (mountinfo_next(&rest, &line))
+		if ((strcmp(line.type, "cgroup") == 0 || strcmp(line.type, "cgroup2") == 0) &&
+		    strv_len((const char *const *)*ret) < HIERARCHIES_MAX)
+			strv_add(ret, line.point);
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/async/work.h"
-#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/mountinfo.h"
@@ -196,7 +195,7 @@ static int find_below(const char *dir, char ***ret, struct err *e)
 	size_t len = strlen(dir);
 	char *rest;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, e) < 0)
+	if (mountinfo_read(&text, e) < 0)
 		return -1;
 	rest = text;
 	while (mountinfo_next(&rest, &line))

@@ -103,10 +103,36 @@ static void unescapes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char *plain = mountinfo_unescape(cases[i].in);
+		auto_free char *text =
+			xasprintf("7 1 0:1 / %s rw shared:1 - ext4 /dev/a rw,x", cases[i].in);
+		struct mountinfo_line line;
+		char *rest = text;
 
-		assert_string_equal(plain, cases[i].out);
-		free(plain);
+		assert_true(mountinfo_next(&rest, &line));
+		assert_string_equal(line.point, cases[i].out);
+		assert_string_equal(line.type, "ext4");
+		assert_string_equal(line.super, "rw,x");
+	}
+}
+
+/* No file system behind the point: what there is of it is empty. */
+static void reads_short_lines(void **state)
+{
+	static const char *const ends[] = { "", " rw", " rw shared:1 -", " rw - ",
+					    " rw - ext4 /dev/a" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		auto_free char *text = xasprintf("7 1 0:1 / /a%s\n8 7 0:2 / /b", ends[i]);
+		struct mountinfo_line line;
+		char *rest = text;
+
+		assert_true(mountinfo_next(&rest, &line));
+		assert_string_equal(line.point, "/a");
+		assert_string_equal(line.type, i == 4 ? "ext4" : "");
+		assert_string_equal(line.super, "");
+		assert_true(mountinfo_next(&rest, &line) && line.parent == 7);
+		assert_false(mountinfo_next(&rest, &line));
 	}
 }
 
@@ -222,6 +248,7 @@ int main(void)
 		cmocka_unit_test(finds_what_is_below_the_root),
 		cmocka_unit_test(takes_the_root_on_top),
 		cmocka_unit_test(unescapes),
+		cmocka_unit_test(reads_short_lines),
 		cmocka_unit_test(tells_parts_of_volumes),
 		cmocka_unit_test(keeps_parts_in_their_volume),
 		cmocka_unit_test(knows_types_of_devices),
