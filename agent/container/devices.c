@@ -12,8 +12,8 @@
 
 #include "agent/container/detached.h"
 #include "agent/container/mounts.h"
+#include "agent/device/node.h"
 #include "agent/process/stage_step.h"
-#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
@@ -109,30 +109,12 @@ static int make_node(const struct stage *s, const struct device *d, struct err *
 	return 0;
 }
 
-/* The node of that number in the guest's devtmpfs, for free(). */
-static char *find_guest_node(const struct device *d)
-{
-	auto_free char *uevent = NULL;
-	auto_free char *path =
-		xasprintf("/sys/dev/%s/%u:%u/uevent", d->type == S_IFBLK ? "block" : "char",
-			  major(d->number), minor(d->number));
-	struct err why = ERR_INIT;
-	char *name;
-
-	if (file_read(AT_FDCWD, path, 65536, &uevent, NULL, &why) < 0)
-		return xstrdup(d->path);
-	name = strstr(uevent, "DEVNAME=");
-	if (!name)
-		return xstrdup(d->path);
-	name += strlen("DEVNAME=");
-	name[strcspn(name, "\n")] = '\0';
-	return path_join("/dev", name);
-}
-
 /* In a user namespace there is no mknod() that works: the guest's node is mounted instead. */
 static int bind_node(const struct stage *s, const struct device *d, struct err *e)
 {
-	auto_free char *source = find_guest_node(d);
+	struct err unnamed = ERR_INIT;
+	auto_free char *named = device_node(d->type, d->number, &unnamed);
+	const char *source = named ? named : d->path;
 	auto_close int node = detached_clone(AT_FDCWD, source, false, e);
 	auto_close int onto = -1;
 	struct stat st;

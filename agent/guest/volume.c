@@ -12,17 +12,14 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/swap.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/device/node.h"
 #include "agent/mount/host_path.h"
 #include "common/async/work.h"
-#include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/base/mountinfo.h"
 #include "common/base/path.h"
-
-#define MOUNTINFO_MAX (4u << 20)
-#define UEVENT_MAX    4096u
 
 /* A server of a share may take its time to answer: on the worker pool. */
 struct stat_work {
@@ -78,25 +75,6 @@ int volume_usage(const char *run_dir, const char *path, struct volume_usage *ret
 		.available = w.fs.f_ffree,
 	};
 	return 0;
-}
-
-/* The node of the disk with that number, for free(); devtmpfs names them as the kernel does. */
-static char *disk_node(dev_t dev, struct err *e)
-{
-	auto_free char *path = xasprintf("/sys/dev/block/%u:%u/uevent", major(dev), minor(dev));
-	auto_free char *uevent = NULL;
-	char *name;
-
-	if (file_read(AT_FDCWD, path, UEVENT_MAX, &uevent, NULL, e) < 0)
-		return NULL;
-	name = strstr(uevent, "DEVNAME=");
-	if (!name) {
-		err_set(e, ERR_NOT_FOUND, "'%s' names no device", path);
-		return NULL;
-	}
-	name += strlen("DEVNAME=");
-	name[strcspn(name, "\n")] = '\0';
-	return path_join("/dev", name);
 }
 
 /* *ret: the bytes of the disk, which has `size` of them or more. */
@@ -189,7 +167,7 @@ int volume_grow(const char *run_dir, const char *path, uint64_t size, struct err
 	grow.block = (uint64_t)w.fs.f_bsize;
 	if (!grow.ext4 && w.fs.f_type != XFS_SUPER_MAGIC)
 		return err_set(e, ERR_UNSUPPORTED, "'%s' is on neither ext4 nor xfs", path);
-	node = disk_node(w.st.st_dev, e);
+	node = device_node(S_IFBLK, w.st.st_dev, e);
 	if (!node || check_disk(node, size, &grow.bytes, e) < 0)
 		return -1;
 	work_run(grow_now, &grow);
@@ -225,24 +203,18 @@ int volume_swap_on(const char *run_dir, const char *path, struct err *e)
 static void refresh_now(void *arg)
 {
 	const char *dir = arg;
-	size_t len = strlen(dir);
-	auto_free char *table = NULL;
+	auto_free char *text = NULL;
 	struct err ignored = ERR_INIT;
-	char *save = NULL;
+	struct mountinfo_line line;
+	struct stat st;
+	char *rest;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &table, NULL, &ignored) < 0)
+	if (mountinfo_read(&text, &ignored) < 0)
 		return;
-	/* proc_pid_mountinfo(5): the fifth field is the mount point; none of ours has an escape. */
-	for (char *line = strtok_r(table, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *rest = line;
-		char *field = NULL;
-		struct stat st;
-
-		for (int i = 0; i < 5 && rest; i++)
-			field = strsep(&rest, " ");
-		if (field && strncmp(field, dir, len) == 0 && (field[len] == '/' || !field[len]))
-			(void)!stat(field, &st);
-	}
+	rest = text;
+	while (mountinfo_next(&rest, &line))
+		if (path_below(dir, line.point))
+			(void)!stat(line.point, &st);
 }
 
 void volume_refresh_below(const char *dir)

@@ -21,6 +21,7 @@ libstage_a_SOURCES = \
 	agent/container/pod_volume.c agent/container/pod_volume.h \
 	agent/container/rootfs.c \
 	agent/container/sysctl.c agent/container/sysctl.h \
+	agent/device/node.c agent/device/node.h \
 	agent/mount/host_path.c agent/mount/host_path.h \
 	agent/process/passwd.c agent/process/passwd.h \
 	agent/process/program.c agent/process/program.h \
