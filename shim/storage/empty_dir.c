@@ -138,9 +138,36 @@ static int find_volume(const char *volume, char *name_owned, struct empty_dir *r
 }
 
 /*
- * A subPath, where the kubelet binds a part of the volume. On disk it stays the host's: there the mount
- * does not tell the volume from what lies around it.
+ * `root` is where on its disk a directory is of which the volume has the upper part: the rest of it is what
+ * leads there from the volume. NULL: nothing does.
  */
+static int find_on_disk(const char *volume, const char *root, const struct stat *st, char **ret,
+			struct err *e)
+{
+	auto_close int dir = host_mounts_open(volume, O_NOFOLLOW, e);
+
+	*ret = NULL;
+	if (dir < 0)
+		return -1;
+	for (const char *rest = strchr(root, '/'); rest; rest = strchr(rest + 1, '/')) {
+		struct err absent = ERR_INIT;
+		auto_close int fd = -1;
+		struct stat there;
+
+		if (rest[1] == '\0')
+			continue;
+		fd = path_open_without_links(dir, rest + 1, O_PATH | O_DIRECTORY, &absent);
+		if (fd < 0 || fstat(fd, &there) < 0)
+			continue;
+		if (there.st_dev == st->st_dev && there.st_ino == st->st_ino) {
+			*ret = xstrdup(rest);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* A subPath, where the kubelet binds a part of the volume. */
 static int find_subpath(const char *kubelet_root, const char *path, const char *volume,
 			struct empty_dir *ret, struct err *e)
 {
@@ -153,7 +180,7 @@ static int find_subpath(const char *kubelet_root, const char *path, const char *
 	/* A volume of another kind has no such directory. */
 	if (find_volume(volume, empty_dir_name(kubelet_root, volume), &d, &dev, &absent) < 0)
 		return 0;
-	if (d.kind != EMPTY_DIR_MEMORY && d.kind != EMPTY_DIR_HUGEPAGES)
+	if (d.kind == EMPTY_DIR_NONE)
 		return 0;
 	fd = host_mounts_open(path, O_NOFOLLOW, e);
 	if (fd < 0)
@@ -164,6 +191,14 @@ static int find_subpath(const char *kubelet_root, const char *path, const char *
 		return 0;
 	if (host_mounts_root(fd, &d.inside, e) < 0)
 		return err_wrap(e, "'%s'", path);
+	if (d.kind == EMPTY_DIR_DISK) {
+		auto_free char *root = take_ptr(d.inside);
+
+		if (find_on_disk(volume, root, &st, &d.inside, e) < 0)
+			return err_wrap(e, "'%s'", path);
+		if (!d.inside)
+			return 0;
+	}
 	*ret = d;
 	d = EMPTY_DIR_INIT;
 	return 0;

@@ -12,7 +12,7 @@ import containerd as c
 from report import Skip, check, check_equal, check_in
 
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
-HOST_TO_CONTAINER, BIDIRECTIONAL = 1, 2
+HOST_TO_CONTAINER = 1
 UID = "0b5c-1"
 
 
@@ -199,6 +199,17 @@ def test_empty_dir_on_disk_made_in_the_guest(ct):
         one, two = (pod.start(*WAIT, name=name, mounts=[bind("/disk", path)]) for name in ("one", "two"))
     finally:
         ct.write_husk_config(before)
+    part = subpath(ct, "inside", "one", 0, "some/part")
+    try:
+        three = pod.start(*WAIT, name="three", mounts=[bind("/part", part)])
+        pod.sh(three, "echo part >/part/file")
+        check_equal(pod.sh(two, "cat /disk/some/part/file"), "part\n")
+        check_equal(os.listdir(part), [], "on the host")
+        ct.crictl("rm", "-f", three, check=True)
+    finally:
+        umount(part)
+        os.rmdir(f"{path}/some/part")
+        os.rmdir(f"{path}/some")
     pod.sh(one, "echo word >/disk/file")
     check_equal(pod.sh(two, "cat /disk/file; stat -c '%a %g' /disk; stat -f -c %T /disk"), "word\n2777 1234\ntmpfs\n")
     ct.crictl("rm", "-f", one, check=True)
@@ -273,6 +284,24 @@ def test_paths_that_climb_are_refused(ct):
         raise Skip("this containerd cleans the path")
     check_in("..", done.error)
     ct.crictl("rm", container, check=True)
+
+
+def test_block_volume(ct):
+    """What a kubelet makes of volumeDevices: a device of the host by another name."""
+    path = f"{ct.kubelet}/disk.img"
+    with open(path, "wb") as file:
+        file.write(b"from the host".ljust(1 << 20, b"\0"))
+    loop = subprocess.run(["losetup", "--find", "--show", path], check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        container = ct.volumes.start(*WAIT, name="block", devices=[
+            {"container_path": "/dev/xvda", "host_path": loop, "permissions": "mrw"}])
+        check_equal(ct.volumes.sh(container, "head -c 13 /dev/xvda; printf 'from the guest' | dd of=/dev/xvda seek=1 bs=4096"
+                                             " conv=fsync 2>/dev/null; echo $?"), "from the host0\n")
+        ct.crictl("rm", "-f", container, check=True)
+        with open(path, "rb") as file:
+            check_equal(file.read()[4096:4110], b"from the guest")
+    finally:
+        subprocess.run(["losetup", "--detach", loop], check=True)
 
 
 def test_huge_pages(ct):

@@ -199,6 +199,28 @@ static void check_sub_paths(const char *kubelet, const char *volume)
 	assert_int_equal(umount(bound), 0);
 }
 
+/* `volume` is on disk, which is all of /, here a part of it. */
+static void check_sub_paths_on_disk(const char *kubelet, const char *volume)
+{
+	auto_free char *bound = path_join(kubelet, "pods/u/volume-subpaths/v/main/1");
+	auto_free char *part = path_join(volume, "some/part");
+	auto_free char *outside = path_join(kubelet, "pods/u/some/part");
+	struct err e = ERR_INIT;
+
+	assert_ok(path_mkdirs(bound, 0755, &e), &e);
+	assert_ok(path_mkdirs(part, 0755, &e), &e);
+	assert_ok(path_mkdirs(outside, 0755, &e), &e);
+	check_found(kubelet, bound, EMPTY_DIR_NONE, 0);
+	assert_int_equal(mount(outside, bound, NULL, MS_BIND, NULL), 0);
+	check_found(kubelet, bound, EMPTY_DIR_NONE, 0);
+	assert_int_equal(umount(bound), 0);
+	assert_int_equal(mount(part, bound, NULL, MS_BIND, NULL), 0);
+	check_found(kubelet, bound, EMPTY_DIR_DISK, 0);
+	check_brought(kubelet, bound, true, "/run/kata-containers/sandbox/local/u_v/some/part");
+	check_brought(kubelet, bound, false, NULL);
+	assert_int_equal(umount(bound), 0);
+}
+
 static void test_what_is_there(void **state)
 {
 	char dir[] = "/tmp/husk-test-XXXXXX";
@@ -226,6 +248,7 @@ static void test_what_is_there(void **state)
 	check_found(link, volume, EMPTY_DIR_DISK, 0);
 	check_brought(kubelet, volume, true, "/run/kata-containers/sandbox/local/u_v");
 	check_brought(kubelet, volume, false, NULL);
+	check_sub_paths_on_disk(kubelet, volume);
 
 	assert_int_equal(mount("tmpfs", volume, "tmpfs", 0, "size=3m,mode=2770,gid=4321"), 0);
 	check_found(kubelet, volume, EMPTY_DIR_MEMORY, 3 << 20);
@@ -234,6 +257,12 @@ static void test_what_is_there(void **state)
 	assert_int_equal(umount(volume), 0);
 
 	assert_int_equal(rmdir(below), 0);
+	{
+		auto_free char *some = path_join(volume, "some"), *part = path_join(some, "part");
+
+		assert_int_equal(rmdir(part), 0);
+		assert_int_equal(rmdir(some), 0);
+	}
 	assert_int_equal(rmdir(volume), 0);
 	assert_int_equal(symlink("/", volume), 0);
 	check_found(kubelet, volume, EMPTY_DIR_NONE, 0);
