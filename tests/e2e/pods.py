@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods through the CRI, driven by crictl as a kubelet drives them."""
 
+import glob
 import json
 import os
 import pty
@@ -384,6 +385,35 @@ def ended_pod_is_removed(pod):
     start = time.monotonic()
     pod.remove()
     check(time.monotonic() - start < 20, f"{time.monotonic() - start:.1f} s")
+
+
+def test_size_of_the_machine(ct):
+    """What the CRI says of the pod and the overhead; of what is not said the default. The whole of it is in the pod's cgroup."""
+    no_runc(ct)
+    pod = ct.run_pod(ct.pod.handler, linux={"resources": {"memory_limit_in_bytes": 300 << 20}})
+    container = pod.start(*WAIT)
+    total, cpus = map(int, pod.sh(container, "awk '/MemTotal/ {print $2}' /proc/meminfo; nproc").split())
+    check(306 < total // 1024 < 396, f"{total // 1024} MiB seen of 396")
+    check_equal(cpus, 1)
+    line, = [line for line in ct.log_tail(2000).splitlines() if "sandbox size: 1 CPUs, 396 MiB" in line]
+    check_in("level=info", line)
+    with open(glob.glob(f"/run/husk/*/{pod.id}/vm/processes.json")[0]) as file:
+        processes = {entry["name"]: entry["pid"] for entry in json.load(file)["processes"]}
+    check_equal(sorted(processes), ["qemu", "virtiofsd"])
+    for name, pid in processes.items():
+        for path in glob.glob(f"/proc/{pid}/task/*/cgroup"):
+            with open(path) as file:
+                check_in(f"{ct.cgroup}/{pod.id}", file.read(), f"a thread of {name}")
+    pod.remove()
+
+
+def test_annotation_that_is_not_enabled(ct):
+    no_runc(ct)
+    key = "io.katacontainers.config.hypervisor.kernel_params"
+    file = ct.config_file(ct.pod_config(annotations={key: "quiet"}))
+    done = ct.crictl("runp", "--runtime", ct.pod.handler, file)
+    check(done.code != 0, "it runs")
+    check_in(f"annotation {key}: ", done.error)
 
 
 def test_vmm_killed(ct):
