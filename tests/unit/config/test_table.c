@@ -154,6 +154,31 @@ static void test_manual_page(void **state)
 	}
 }
 
+/* What a pod cannot set, in the section on annotations: these keys and no others. */
+static void test_manual_page_on_annotations(void **state)
+{
+	static const char heading[] = "\nKeys that are the host's alone\n.Po\n";
+	auto_free char *page = read_source("docs/man/husk-configuration.toml.5");
+	char *list = strstr(page, heading), *end;
+
+	(void)state;
+	assert_non_null(list);
+	list += strlen(heading) - 1;
+	end = strstr(list, "\n.Pc\n");
+	assert_non_null(end);
+	*end = '\0';
+	for (size_t i = 0; i < config_n_keys; i++) {
+		const struct config_key *key = &config_keys[i];
+		auto_free char *line = xasprintf("\n.Ic %s", key->name);
+		const char *at = strstr(list, line);
+		bool listed = at && strchr("\n ", at[strlen(line)]); /* or the end of the list */
+
+		if (listed != key->host_only)
+			fail_msg("%s is %slisted as the host's alone", key->name,
+				 listed ? "" : "not ");
+	}
+}
+
 /* Every default passes the checks that a value from a file has to pass. */
 static void test_rows_are_sound(void **state)
 {
@@ -187,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_installed_file),
 		cmocka_unit_test(test_manual_page),
+		cmocka_unit_test(test_manual_page_on_annotations),
 		cmocka_unit_test(test_rows_are_sound),
 	};
 
