@@ -103,3 +103,9 @@ int err_append(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	return -1;
 }
+
+void err_one_line(struct err *e)
+{
+	for (char *at = e->text; (at = strpbrk(at, "\r\n")); at++)
+		*at = ' ';
+}

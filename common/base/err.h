@@ -55,4 +55,7 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Put "; <fmt>" behind what is already there: what a VMM said before it died. The code stays. */
 int err_append(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Blanks for ends of lines: for a terminal, or one field of a pod's status. */
+void err_one_line(struct err *e);
+
 #endif

@@ -64,13 +64,6 @@ static void start_fiber(void *arg)
 	job->result = service_boot(job->s, &request, job->deadline, job->e);
 }
 
-/* Errors go to a terminal or into one field of a pod's status. */
-static void keep_one_line(struct err *e)
-{
-	for (char *at = e->text; (at = strpbrk(at, "\r\n")); at++)
-		*at = ' ';
-}
-
 int on_start_sandbox(const struct rpc_call *call, const void *request, void *response,
 		     struct err *e)
 {
@@ -91,7 +84,7 @@ int on_start_sandbox(const struct rpc_call *call, const void *request, void *res
 	}
 	if (job.result < 0) {
 		err_wrap(e, "start sandbox '%s'", s->sandbox_id);
-		keep_one_line(e);
+		err_one_line(e);
 		log_error("%s", e->text);
 		return -1;
 	}

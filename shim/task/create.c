@@ -214,13 +214,6 @@ static void create_fiber(void *arg)
 	job->result = create(job);
 }
 
-/* Errors go to a terminal or into one field of a pod's status. */
-static void keep_one_line(struct err *e)
-{
-	for (char *at = e->text; (at = strpbrk(at, "\r\n")); at++)
-		*at = ' ';
-}
-
 int on_create(const struct rpc_call *call, const void *request, void *response, struct err *e)
 {
 	const Containerd__Task__V2__CreateTaskRequest *req = request;
@@ -243,7 +236,7 @@ int on_create(const struct rpc_call *call, const void *request, void *response, 
 		if (e->code == ERR_UNSUPPORTED)
 			e->code = ERR_INVALID;
 		err_wrap(e, "create task '%s'", req->id);
-		keep_one_line(e);
+		err_one_line(e);
 		log_error("%s", e->text);
 		return -1;
 	}

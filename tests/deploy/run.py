@@ -165,6 +165,18 @@ def test_a_configuration_with_imports_is_left_alone(options):
         node.close()
 
 
+def test_a_file_that_cannot_be_written_is_a_failure(options):
+    node = Node(options.prefix)
+    try:
+        node.write(os.path.dirname(DROP_IN), "no directory")
+        done = node.installer("install")
+        check(done.returncode != 0, done.stdout)
+        check_in("cannot write", done.stdout)
+        check_equal(node.restarts(), 0, "restarts")
+    finally:
+        node.close()
+
+
 def test_a_node_without_qemu_is_told_so(options):
     node = Node(options.prefix)
     try:

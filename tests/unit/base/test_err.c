@@ -63,12 +63,23 @@ static void test_long_texts_are_cut(void **state)
 	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
 }
 
+static void test_one_line(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	err_set(&e, ERR_INVALID, "first\nsecond\r\n");
+	err_one_line(&e);
+	assert_string_equal(e.text, "first second  ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_wrap_append),
 		cmocka_unit_test(test_codes_of_errnos),
 		cmocka_unit_test(test_long_texts_are_cut),
+		cmocka_unit_test(test_one_line),
 	};
 
 	return cmocka_run_group_tests_name("err", tests, NULL, NULL);
