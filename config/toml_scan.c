@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 bool toml_ahead(const struct toml_scan *s, const char *literal)
 {
 	size_t len = strlen(literal);
@@ -40,39 +42,13 @@ const char *toml_seen(const struct toml_scan *s)
 	return shown;
 }
 
-/* Length of the UTF-8 sequence at p, 0 if it is none: overlong, surrogate, beyond U+10FFFF, cut. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		len = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		len = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (left < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 int toml_check_text(struct toml_scan *s)
 {
 	struct toml_scan at = *s;
 
 	while (at.at < at.end) {
 		int c = toml_peek(&at);
-		size_t len = utf8_length((const unsigned char *)at.at, (size_t)(at.end - at.at));
+		size_t len = utf8_length(at.at, (size_t)(at.end - at.at));
 
 		if (len == 0)
 			return toml_fail(&at, "byte 0x%02x is not UTF-8", (unsigned)c);

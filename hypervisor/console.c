@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 /* Of an escape sequence (ECMA-48): ESC, then CSI "[" parameters final, or OSC "]" … BEL. */
 enum escape {
 	ESCAPE_NONE,
@@ -36,14 +38,8 @@ static size_t keep_utf8(char *s, size_t len)
 	size_t out = 0;
 
 	for (size_t i = 0; i < len;) {
-		uint8_t b = (uint8_t)s[i];
-		size_t n = b < 0x80 ? 1 : b >= 0xc2 && b < 0xe0 ? 2 : b >= 0xe0 && b < 0xf0 ? 3 : 0;
+		size_t n = utf8_length(s + i, len - i);
 
-		if (b >= 0xf0 && b < 0xf5)
-			n = 4;
-		for (size_t k = 1; k < n; k++)
-			if (i + k >= len || ((uint8_t)s[i + k] & 0xc0) != 0x80)
-				n = 0;
 		if (n == 0) {
 			i++;
 			continue;

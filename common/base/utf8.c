@@ -6,12 +6,12 @@
 #include <string.h>
 
 /*
- * Length of the valid sequence at the start of s[0..len), 0 if there is none. The second byte's
- * range depends on the first (RFC 3629 section 4): that is what keeps out overlong forms,
- * surrogates and code points that are too large.
+ * The second byte's range depends on the first (RFC 3629 section 4): that is what keeps out overlong
+ * forms, surrogates and code points that are too large.
  */
-static size_t sequence_len(const uint8_t *s, size_t len)
+size_t utf8_length(const char *text, size_t len)
 {
+	const uint8_t *s = (const uint8_t *)text;
 	uint8_t low = 0x80, high = 0xbf;
 	size_t n;
 
@@ -45,10 +45,8 @@ static size_t sequence_len(const uint8_t *s, size_t len)
 
 bool utf8_valid(const char *s, size_t len)
 {
-	const uint8_t *p = (const uint8_t *)s;
-
 	for (size_t i = 0; i < len;) {
-		size_t n = sequence_len(p + i, len - i);
+		size_t n = utf8_length(s + i, len - i);
 
 		if (n == 0)
 			return false;
@@ -62,7 +60,7 @@ void utf8_clean(char *s)
 	size_t len = strlen(s);
 
 	for (size_t i = 0; i < len;) {
-		size_t n = sequence_len((const uint8_t *)s + i, len - i);
+		size_t n = utf8_length(s + i, len - i);
 
 		if (n == 0) {
 			s[i] = '?';

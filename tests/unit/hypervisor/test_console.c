@@ -31,6 +31,8 @@ static const struct tail_case tails[] = {
 	{ "UTF-8 stays", "gr\303\274n \342\202\254 \360\237\220\247\n",
 	  "gr\303\274n \342\202\254 \360\237\220\247", 100 },
 	{ "what is not UTF-8 goes", "a\377b\300\200c\342\202\n", "abc", 100 },
+	{ "nor do surrogates stay, or what is too long", "a\355\240\200b\340\200\257c\n", "abc",
+	  100 },
 	{ "unfinished is cleaned too", "a\342\202", "a", 100 },
 	{ "a cut character goes", "\342\202\254\342\202\254\n", "\342\202\254", 5 },
 	{ "panic is the last word",
