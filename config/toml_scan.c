@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/num.h"
 #include "common/base/utf8.h"
 
 bool toml_ahead(const struct toml_scan *s, const char *literal)
@@ -129,24 +130,13 @@ static void add_utf8(struct buf *b, uint32_t c)
 	buf_add(b, out, n);
 }
 
-static int hex_digit(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* \uXXXX or \UXXXXXXXX; the letter is read. */
 static int scan_code_point(struct toml_scan *s, unsigned digits, struct buf *ret)
 {
 	uint32_t c = 0;
 
 	for (unsigned i = 0; i < digits; i++) {
-		int d = hex_digit(toml_peek(s));
+		int d = num_hex_digit(toml_peek(s));
 
 		if (d < 0)
 			return toml_fail(s, "expected %u hexadecimal digits after \\%c, found %s",

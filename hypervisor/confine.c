@@ -188,7 +188,10 @@ static int open_cgroup(struct confine *c, const char *dir, struct err *e)
 	fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s'", procs);
-	c->cgroup_fds[c->n_cgroups++] = fd_move_up(fd, HIGH_FD);
+	fd = fd_move_up(fd, HIGH_FD);
+	if (fd < 0)
+		return err_sys(e, errno, "descriptor of '%s'", procs);
+	c->cgroup_fds[c->n_cgroups++] = fd;
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /* Strict numbers; see num.h. */
 #include "common/base/num.h"
 
-static int digit_of(char c)
+int num_hex_digit(int c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -10,7 +10,7 @@ static int digit_of(char c)
 		return c - 'a' + 10;
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
-	return 16;
+	return -1;
 }
 
 bool num_u64(const char *s, int base, uint64_t *ret)
@@ -20,9 +20,9 @@ bool num_u64(const char *s, int base, uint64_t *ret)
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		int d = digit_of(*s);
+		int d = num_hex_digit(*s);
 
-		if (d >= base)
+		if (d < 0 || d >= base)
 			return false;
 		if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)d, &value))

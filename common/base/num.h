@@ -13,4 +13,7 @@ bool num_u64(const char *s, int base, uint64_t *ret);
 bool num_u32(const char *s, int base, uint32_t *ret);
 bool num_i64(const char *s, int64_t *ret);
 
+/* The value of one hexadecimal digit, either case; -1: it is none. */
+int num_hex_digit(int c);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/num.h"
 
 static const struct {
 	const char *prefix;
@@ -17,17 +18,6 @@ static const struct {
 	{ "binary-v2://", URI_BINARY_V2 },
 };
 
-static int hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent escapes, and in a query '+' for a space. NULL for a bad escape or a NUL byte. */
 static char *decode(const char *s, size_t len, bool query)
 {
@@ -38,8 +28,8 @@ static char *decode(const char *s, size_t len, bool query)
 		char c = s[i];
 
 		if (c == '%') {
-			int high = i + 2 < len ? hex_of(s[i + 1]) : -1;
-			int low = i + 2 < len ? hex_of(s[i + 2]) : -1;
+			int high = i + 2 < len ? num_hex_digit(s[i + 1]) : -1;
+			int low = i + 2 < len ? num_hex_digit(s[i + 2]) : -1;
 
 			if (high < 0 || low < 0 || high + low == 0)
 				return NULL;

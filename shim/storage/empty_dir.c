@@ -34,22 +34,12 @@ static bool is_name(const char *text, size_t len)
 	return len > 0;
 }
 
-/* What follows dir and a slash in `path`; NULL if it is elsewhere. */
-static const char *below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return strncmp(path, dir, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
-}
-
 /* The directory of a pod below the kubelet's root, for a pod's name in *ret_uid_len: what follows it. */
 static const char *below_pod(const char *kubelet_root, const char *path, const char **ret_pod,
 			     size_t *ret_len)
 {
 	static const char pods[] = "pods/";
-	const char *pod = path_is_clean(path) ? below(path, kubelet_root) : NULL;
+	const char *pod = path_is_clean(path) ? path_below(kubelet_root, path) : NULL;
 
 	if (!pod || strncmp(pod, pods, strlen(pods)) != 0)
 		return NULL;

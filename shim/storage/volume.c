@@ -11,6 +11,7 @@
 #include "common/async/work.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "shim/storage/empty_dir.h"
 #include "shim/storage/host_mounts.h"
 
@@ -31,13 +32,6 @@ bool volume_is_bind(const struct oci_mount *m)
 	return false;
 }
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_kind *ret,
 		   struct err *e)
 {
@@ -50,11 +44,11 @@ int volume_kind_of(const struct oci_mount *m, mode_t source_mode, enum volume_ki
 	if (volume_is_bind(m)) {
 		bool regular = S_ISREG(source_mode);
 
-		if (is_below(m->source, "/proc") || is_below(m->source, "/sys"))
+		if (path_below("/proc", m->source) || path_below("/sys", m->source))
 			*ret = VOLUME_GUEST; /* the host's say nothing about the guest */
 		else if (S_ISBLK(source_mode))
 			*ret = VOLUME_DEVICE;
-		else if (is_below(m->source, "/dev") && !regular)
+		else if (path_below("/dev", m->source) && !regular)
 			*ret = VOLUME_GUEST;
 		else
 			*ret = regular || S_ISDIR(source_mode) ? VOLUME_SHARED : VOLUME_SKIPPED;
