@@ -181,17 +181,19 @@ static int find_user(struct confine *c, const char *user, struct err *e)
 static int open_cgroup(struct confine *c, const char *dir, struct err *e)
 {
 	auto_free char *procs = xasprintf("%s/cgroup.procs", dir);
-	int fd;
+	auto_close int fd = -1;
+	int moved;
 
 	if (c->n_cgroups == CGROUPS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "more than %d cgroups to join", CGROUPS_MAX);
 	fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open '%s'", procs);
-	fd = fd_move_up(fd, HIGH_FD);
-	if (fd < 0)
+	moved = fd_move_up(fd, HIGH_FD);
+	if (moved < 0)
 		return err_sys(e, errno, "descriptor of '%s'", procs);
-	c->cgroup_fds[c->n_cgroups++] = fd;
+	fd = -1; /* it has the new number */
+	c->cgroup_fds[c->n_cgroups++] = moved;
 	return 0;
 }
 
