@@ -88,7 +88,7 @@ int agent_reconnect(struct agent_run *run)
 	rpc_client_free(run->client);
 	run->client = NULL;
 	(void)snprintf(at.path, sizeof(at.path), "%s", run->socket);
-	io = transport_connect(&at, SECONDS(10), &run->e);
+	io = transport_connect(&at, SECONDS(60), &run->e);
 	if (!io)
 		return -1;
 	run->client = rpc_client_new(io, "agent");
@@ -123,7 +123,7 @@ int agent_call(struct agent_run *run, const char *method, const void *req, void 
 {
 	run->e = ERR_INIT;
 	return rpc_call(run->client, &grpc__agent_service__descriptor, method, NULL, req, ret_resp,
-			SECONDS(20), &run->e);
+			SECONDS(60), &run->e);
 }
 
 int agent_create_sandbox(struct agent_run *run)
@@ -163,7 +163,7 @@ static void finish(struct agent_run *run)
 
 	grpc__destroy_sandbox_request__init(&req);
 	CHECK(run, agent_call(run, "DestroySandbox", &req, NULL) == 0);
-	CHECK(run, child_wait(run->agent, SECONDS(20), &code, &run->e) == 0);
+	CHECK(run, child_wait(run->agent, SECONDS(60), &code, &run->e) == 0);
 	CHECK(run, code == 0);
 	CHECK(run, access(run->socket, F_OK) < 0);
 }

@@ -129,6 +129,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	struct deadline booted = deadline_in_ms(fake.boot_ms);
 	struct sandbox *s;
 
+	fake.booting = true;
 	if (fiber_sleep_until(deadline_min(d, booted), e) < 0)
 		return -1;
 	if (!deadline_passed(booted))
@@ -250,6 +251,8 @@ void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
 
 static int answer(struct deadline d, struct err *e)
 {
+	fake.calls++;
+	fake.call_ms = deadline_left_ms(d);
 	while (fake.hang && fake.alive && !agent.disconnected)
 		if (cond_wait(&changed, d, e) < 0)
 			return -1;
@@ -426,6 +429,8 @@ void stdio_drain(struct stdio *s, struct deadline d)
 	struct err e = ERR_INIT;
 
 	assert(s->attached);
+	if (fake.drain_ms == 0)
+		fake.drain_ms = deadline_left_ms(d);
 	while (fake.stall && !deadline_passed(d))
 		if (fiber_sleep_ms(10, &e) < 0)
 			return;

@@ -27,7 +27,10 @@ struct fake_guest {
 	/* noted by the fake */
 	int asked, held;
 	unsigned oom_events;
-	bool alive;
+	bool booting, alive; /* sandbox_start() was called; it has succeeded and nothing ended it */
+	int calls;           /* to the agent */
+	int64_t call_ms;     /* the time that the last one had */
+	int64_t drain_ms;    /* the time that the first stdio_drain() had */
 	int streams_open, closed_stdin, drained;
 	int frozen;
 	unsigned rows, columns;

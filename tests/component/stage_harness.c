@@ -393,7 +393,7 @@ void stage_run_reap(int pid)
 
 void stage_run_go(struct stage_run *t)
 {
-	(void)alarm(60); /* a deadline on everything: a stage that hangs ends the test */
+	(void)alarm(600); /* a deadline on everything: a stage that hangs ends the test */
 	stage_run_end(t, stage_run_begin(t));
 	(void)alarm(0);
 }

@@ -22,8 +22,6 @@
 #include "proto/any.h"
 #include "shim/agent/agent.h"
 
-#define CALL_MS 20000
-
 struct harness harness;
 
 static const char config_format[] =
@@ -169,7 +167,7 @@ void harness_events_close(void)
 
 void harness_expect_events(const char *want)
 {
-	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(10000)), 0);
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
 	assert_string_equal(harness.events, want);
 }
 
@@ -248,7 +246,7 @@ static int call_on(struct rpc_client *client, const char *method, const void *re
 {
 	harness.e = ERR_INIT;
 	return rpc_call(client, &containerd__task__v2__task__descriptor, method, "testing", req,
-			ret_resp, deadline_in_ms(CALL_MS), &harness.e);
+			ret_resp, deadline_in_ms(PATIENCE_MS), &harness.e);
 }
 
 #define CALL(method, req, ret_resp) call_on(harness.client, method, req, ret_resp)

@@ -22,11 +22,11 @@ static void health(struct agent_run *run)
 
 	grpc__check_request__init(&req);
 	CHECK(run, rpc_call(run->client, &grpc__health__descriptor, "Check", NULL, &req, &check,
-			    SECONDS(5), &run->e) == 0);
+			    SECONDS(60), &run->e) == 0);
 	CHECK(run, check->status == GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
 	grpc__health_check_response__free_unpacked(check, NULL);
 	CHECK(run, rpc_call(run->client, &grpc__health__descriptor, "Version", NULL, &req, &version,
-			    SECONDS(5), &run->e) == 0);
+			    SECONDS(60), &run->e) == 0);
 	CHECK(run, strcmp(version->grpc_version, "0.0.1") == 0);
 	grpc__version_check_response__free_unpacked(version, NULL);
 }
@@ -299,7 +299,7 @@ static void wait_init(void *arg)
 	grpc__wait_process_request__init(&req);
 	req.container_id = (char *)(uintptr_t) "c1";
 	if (rpc_call(w->run->client, &grpc__agent_service__descriptor, "WaitProcess", NULL, &req,
-		     &resp, SECONDS(20), &e) < 0)
+		     &resp, SECONDS(60), &e) < 0)
 		return;
 	w->code = resp->status;
 	grpc__wait_process_response__free_unpacked(resp, NULL);
@@ -347,6 +347,7 @@ static void shared_pid_namespace(struct agent_run *run)
 /* Orphans of an exec land with the agent where the pid namespace is not the container's own. */
 static void nothing_accumulates(struct agent_run *run)
 {
+	struct deadline closed;
 	unsigned before = 0;
 
 	for (int i = 0; i < 30; i++) {
@@ -359,7 +360,11 @@ static void nothing_accumulates(struct agent_run *run)
 		if (i == 2)
 			before = agent_open_fds(run);
 	}
-	CHECK(run, agent_open_fds(run) == before);
+	closed = deadline_in_ms(PATIENCE_MS);
+	/* Those of the last one are closed a moment after its answer; none is, of what is lost. */
+	while (agent_open_fds(run) > before && !deadline_passed(closed))
+		CHECK(run, fiber_sleep_ms(10, &run->e) == 0);
+	CHECK(run, agent_open_fds(run) <= before);
 }
 
 static int simple_call(struct agent_run *run, const char *method, const char *id)
@@ -408,7 +413,7 @@ static void ended_by_signal(struct agent_run *run)
 
 	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
 	CHECK(run, child_kill(run->agent, SIGTERM, &run->e) == 0);
-	CHECK(run, child_wait(run->agent, SECONDS(20), &code, &run->e) == 0);
+	CHECK(run, child_wait(run->agent, SECONDS(60), &code, &run->e) == 0);
 	CHECK(run, code == 0);
 	rpc_client_free(run->client);
 	run->client = NULL;

@@ -22,9 +22,9 @@
 
 #define FAULTY_AGENT    "./tests/component/husk-agent-faulty"
 #define N_MAX           2000 /* calls of one request: more is a loop */
-#define SETTLE_MS       5000 /* for the kernel to end what was killed */
 #define SETTLE_STEP     20
 #define SETTLE_QUIET_MS 100
+#define SETTLE_QUIET    3 /* times in a row: the kernel may take long to end what was killed */
 #define MOUNTINFO_MAX   (4u << 20)
 #define SOME_FDS        16
 #define LIT(text)       ((char *)(uintptr_t)(text))
@@ -119,18 +119,19 @@ static char *census(const struct agent_run *run)
 /* When nothing changes any more. */
 static char *settled(const struct agent_run *run)
 {
-	struct deadline end = deadline_in_ms(SETTLE_MS);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 	char *last = census(run);
+	int quiet = 0;
 
 	for (;;) {
 		struct err e = ERR_INIT;
 		bool waited = fiber_sleep_ms(SETTLE_QUIET_MS, &e) == 0;
 		char *now = census(run);
-		bool same = strcmp(now, last) == 0;
 
+		quiet = strcmp(now, last) == 0 ? quiet + 1 : 0;
 		free(last);
 		last = now;
-		if (same || !waited || deadline_passed(end))
+		if (quiet == SETTLE_QUIET || !waited || deadline_passed(end))
 			return last;
 	}
 }
@@ -152,7 +153,7 @@ static void show_difference(const char *what, const char *a, const char *b)
 /* Once what was killed has ended. */
 static bool same_as(const struct agent_run *run, const char *before)
 {
-	struct deadline end = deadline_in_ms(SETTLE_MS);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 	struct err e = ERR_INIT;
 
 	for (;;) {

@@ -53,7 +53,7 @@ static int forward_call(struct agent_run *run, const char *method, const void *r
 {
 	run->e = ERR_INIT;
 	return rpc_call(run->client, &husk__forward__descriptor, method, NULL, req, ret_resp,
-			SECONDS(20), &run->e);
+			SECONDS(60), &run->e);
 }
 
 static int connect_to(struct agent_run *run, uint32_t port, uint64_t *ret_id)
@@ -121,15 +121,15 @@ static void carries(struct agent_run *run)
 	listener = io_consume(fd, &run->e);
 	CHECK(run, listener);
 	CHECK(run, connect_to(run, port, &id) == 0);
-	fd = io_accept(listener, SECONDS(20), &run->e);
+	fd = io_accept(listener, SECONDS(60), &run->e);
 	CHECK(run, fd >= 0);
 	server = io_consume(fd, &run->e);
 	CHECK(run, server);
 	CHECK(run, send_text(run, id, "question", true) == 0);
-	CHECK(run, io_read_exactly(server, text, strlen("question"), SECONDS(20), &run->e) == 0);
+	CHECK(run, io_read_exactly(server, text, strlen("question"), SECONDS(60), &run->e) == 0);
 	CHECK(run, memcmp(text, "question", strlen("question")) == 0);
-	CHECK(run, io_read(server, text, 1, SECONDS(20), &run->e) == 0);
-	CHECK(run, io_write(server, "answer", strlen("answer"), SECONDS(20), &run->e) == 0);
+	CHECK(run, io_read(server, text, 1, SECONDS(60), &run->e) == 0);
+	CHECK(run, io_write(server, "answer", strlen("answer"), SECONDS(60), &run->e) == 0);
 	CHECK(run, receive(run, id, text) == 0);
 	CHECK(run, strcmp(text, "answer") == 0);
 	io_shutdown(server);

@@ -17,7 +17,7 @@
 #include "common/base/path.h"
 #include "tests/component/assert.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 static char *name;
 static struct cgroup *cg;
@@ -39,7 +39,7 @@ static pid_t start_sleeper(int fd)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		(void)alarm(60);
+		(void)alarm(600);
 		for (;;)
 			(void)pause();
 	}

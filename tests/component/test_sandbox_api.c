@@ -20,7 +20,7 @@ static int call(const char *method, const void *req, void *ret_resp)
 {
 	harness.e = ERR_INIT;
 	return rpc_call(harness.client, &containerd__runtime__sandbox__v1__sandbox__descriptor,
-			method, "testing", req, ret_resp, deadline_in_ms(20000), &harness.e);
+			method, "testing", req, ret_resp, deadline_in_ms(PATIENCE_MS), &harness.e);
 }
 
 /* All but CreateSandbox and StopSandbox have the id alone. */
@@ -134,7 +134,8 @@ static void shut_down(void)
 
 	assert_ok(call_plain("ShutdownSandbox", &resp), &harness.e);
 	containerd__runtime__sandbox__v1__shutdown_sandbox_response__free_unpacked(resp, NULL);
-	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(PATIENCE_MS),
+					     &harness.e),
 		  &harness.e);
 	assert_false(fake.alive);
 }
@@ -293,9 +294,10 @@ static void stopped_while_it_starts(void *arg)
 	(void)arg;
 	harness_open(false);
 	assert_ok(create_as(ID), &harness.e);
-	fake.boot_ms = 5000;
+	fake.boot_ms = PATIENCE_MS;
 	fiber_group_start(&group, "start", start_fiber, &result);
-	assert_ok(fiber_sleep_ms(50, &harness.e), &harness.e);
+	while (!fake.booting)
+		fiber_yield();
 	assert_ok(stop(), &harness.e);
 	fiber_group_wait(&group);
 	assert_int_equal(result, -1);

@@ -26,7 +26,7 @@ static void start_container(void)
 	container.spec.hostname = lit("box");
 	stage_run_shell(&container, "cat </tmp/end >/dev/null");
 	assert_int_equal(mkfifo(stage_run_path(&container, "rootfs/tmp/end"), 0600), 0);
-	(void)alarm(60);
+	(void)alarm(600);
 	container_pid = stage_run_begin(&container);
 	if (container.error)
 		print_error("%s\n", container.error);
@@ -132,7 +132,7 @@ static void joins_a_user_namespace(void **state)
 	stage_run_shell(&container, "cat </tmp/end >/dev/null");
 	assert_int_equal(mkfifo(stage_run_path(&container, "rootfs/tmp/end"), 0644), 0);
 	assert_int_equal(chmod(stage_run_path(&container, "rootfs/tmp/end"), 0644), 0);
-	(void)alarm(60);
+	(void)alarm(600);
 	container_pid = stage_run_begin(&container);
 	if (container.error)
 		print_error("%s\n", container.error);

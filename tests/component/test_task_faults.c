@@ -40,7 +40,8 @@ static void create_fails_everywhere(void *arg)
 			/* What containerd does next, and the server must survive until then. */
 			assert_err(task_delete(OWNER, "", &status), &harness.e, ERR_NOT_FOUND, "");
 			assert_ok(task_shutdown(false), &harness.e);
-			assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000),
+			assert_ok(task_service_wait_shutdown(harness.service,
+							     deadline_in_ms(PATIENCE_MS),
 							     &harness.e),
 				  &harness.e);
 			harness_expect_events("");
@@ -97,15 +98,17 @@ static void delete_during_create(void *arg)
 
 	(void)arg;
 	harness_open(false);
-	fake.boot_ms = 60000;
+	fake.boot_ms = PATIENCE_MS;
 	fiber_group_start(&creators, "creator", creator, NULL);
-	assert_ok(fiber_sleep_ms(30, &harness.e), &harness.e);
+	while (!fake.booting)
+		fiber_yield();
 	assert_err(task_delete(OWNER, "", &status), &harness.e, ERR_NOT_FOUND, OWNER);
 	fiber_group_wait(&creators);
 	assert_int_equal(create_result, -1);
 	assert_int_equal(create_error.code, ERR_CANCELLED);
 	assert_ok(task_shutdown(false), &harness.e);
-	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(PATIENCE_MS),
+					     &harness.e),
 		  &harness.e);
 	harness_close();
 }
@@ -117,11 +120,13 @@ static void shutdown_during_create(void *arg)
 
 	(void)arg;
 	harness_open(false);
-	fake.boot_ms = 60000;
+	fake.boot_ms = PATIENCE_MS;
 	fiber_group_start(&creators, "creator", creator, NULL);
-	assert_ok(fiber_sleep_ms(30, &harness.e), &harness.e);
+	while (!fake.booting)
+		fiber_yield();
 	assert_ok(task_shutdown(false), &harness.e);
-	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(PATIENCE_MS),
+					     &harness.e),
 		  &harness.e);
 	fiber_group_wait(&creators);
 	assert_int_equal(create_result, -1);
@@ -147,8 +152,10 @@ static void vm_dies(void *arg)
 	assert_int_equal(status, 137);
 	assert_ok(task_wait("c2", "", &status), &harness.e);
 	assert_int_equal(status, 137);
-	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(1000)), 0);
-	assert_true(clock_now_ms() - began < 1000);
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
+	/* All of it is to take a second: what it waits for itself leaves most of that to the machine. */
+	assert_in_range(fake.drain_ms, 1, 300);
+	assert_true(clock_now_ms() - began < AT_ONCE_MS);
 	assert_non_null(strstr(harness.events, "exit sandbox sandbox 137;"));
 	assert_non_null(strstr(harness.events, "exit c2 c2 137;"));
 	assert_err(task_kill(OWNER, "", SIGKILL, true), &harness.e, ERR_NOT_FOUND, "finished");
@@ -187,7 +194,8 @@ static void vm_dies_in_start(void *arg)
 	assert_ok(task_create(OWNER), &harness.e);
 	fake.hang = true;
 	fiber_group_start(&starters, "starter", starter, NULL);
-	assert_ok(fiber_sleep_ms(20, &harness.e), &harness.e);
+	while (!strstr(fake.log, "start"))
+		fiber_yield();
 	fake_die();
 	fiber_group_wait(&starters);
 	assert_int_equal(create_result, -1);
@@ -201,20 +209,21 @@ static void vm_dies_in_start(void *arg)
 static void agent_hangs(void *arg)
 {
 	uint64_t pids = 0;
-	int64_t began;
+	int calls;
 
 	(void)arg;
 	harness_open(false);
 	run_owner();
 	assert_ok(task_stats(OWNER, &pids), &harness.e);
 	fake.hang = true;
-	began = clock_now_ms();
+	calls = fake.calls;
 	assert_int_equal(task_status(OWNER, ""), STATUS_RUNNING);
-	assert_true(clock_now_ms() - began < 100);
+	assert_int_equal(fake.calls, calls); /* the agent is not asked */
 	pids = 0;
 	assert_ok(task_stats(OWNER, &pids), &harness.e);
 	assert_int_equal(pids, 7); /* the last ones */
-	assert_true(clock_now_ms() - began < 1500);
+	assert_int_equal(fake.calls, calls + 1);
+	assert_in_range(fake.call_ms, 1, 1000);
 	/* SIGKILL gets rid of it in the end. */
 	assert_ok(task_kill(OWNER, "", SIGKILL, true), &harness.e);
 	assert_ok(task_wait(OWNER, "", &status), &harness.e);
@@ -251,7 +260,7 @@ static void deletes_meet(void *arg)
 		fiber_group_start(&deleters, "deleter", deleter, NULL);
 	fiber_group_wait(&deleters);
 	assert_true(deleted >= 1);
-	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(1000)), 0);
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
 	assert_null(strstr(strstr(harness.events, "delete sandbox;") + 1, "delete sandbox;"));
 	harness_close();
 }

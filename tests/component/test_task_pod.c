@@ -70,7 +70,8 @@ static void whole_life(void *arg)
 	expect_exit(POD, 137);
 	assert_false(fake.alive);
 	assert_ok(task_shutdown(false), &harness.e);
-	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(PATIENCE_MS),
+					     &harness.e),
 		  &harness.e);
 	harness_expect_events("create sandbox;start sandbox;create c1;start c1;exit c1 c1 3;"
 			      "delete c1;create c2;start c2;exit c2 c2 143;delete c2;"
@@ -142,7 +143,8 @@ static void pod_is_deleted_before_its_containers(void *arg)
 		   &harness.e, ERR_TIMEOUT, "");
 	expect_exit("c1", 137);
 	harness.e = ERR_INIT;
-	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(1000), &harness.e),
+	assert_ok(task_service_wait_shutdown(harness.service, deadline_in_ms(PATIENCE_MS),
+					     &harness.e),
 		  &harness.e);
 	harness_close();
 }
@@ -162,7 +164,7 @@ static void host_is_out_of_memory(void *arg)
 	expect_exit("c2", 137);
 	expect_exit("c1", 0);
 	expect_exit(POD, 137);
-	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(10000)), 0);
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
 	assert_null(strstr(harness.events, "oom c1;"));
 	assert_non_null(strstr(harness.events, "oom c2;"));
 	assert_true(strstr(harness.events, "oom c2;") < strstr(harness.events, "exit c2"));

@@ -14,6 +14,17 @@
 
 #include "common/base/err.h"
 
+/*
+ * Milliseconds for what must come, on a machine that is busy with other things too: how long a broken
+ * test hangs, never how soon something is expected. A test that must tell "at once" from "at its limit"
+ * gives the limit this length and asks for less than AT_ONCE_MS.
+ */
+#define PATIENCE_MS 60000
+#define AT_ONCE_MS  20000
+
+/* For a deadline that must pass, with steps before it that must not be cut short by it. */
+#define GIVES_UP_MS 500
+
 /* The call succeeded; if not, say what it said. */
 #define assert_ok(call, e)                                    \
 	do {                                                  \

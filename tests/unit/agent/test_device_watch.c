@@ -15,9 +15,8 @@
 #include "common/base/path.h"
 #include "tests/unit/agent/device_tree.h"
 
-#define PATIENCE_MS 60000 /* for what comes, on a machine that is busy with other things too */
-#define TIMEOUT_MS  60    /* for what does not */
-#define LATER_MS    10
+#define TIMEOUT_MS 60 /* for what does not come */
+#define LATER_MS   10
 
 #define BRIDGE "/devices/pci0000:00/0000:00:02.0"
 #define BUS    BRIDGE "/pci_bus/0000:01"

@@ -37,7 +37,7 @@ static void run(const char *const *argv, int signal)
 	if (signal)
 		seen.r = child_kill(c, signal, &seen.e);
 	if (seen.r == 0)
-		seen.r = child_wait(c, deadline_in_ms(10000), &seen.code, &seen.e);
+		seen.r = child_wait(c, deadline_in_ms(PATIENCE_MS), &seen.code, &seen.e);
 	seen.owned_after = child_owned(child_pid(c));
 	child_free(c);
 }
@@ -153,7 +153,7 @@ static void descriptors(void *arg)
 	c = child_spawn(&spec, &seen.e);
 	(void)close(a[1]);
 	(void)close(b[1]);
-	if (c && child_wait(c, deadline_in_ms(10000), &seen.code, &seen.e) == 0 &&
+	if (c && child_wait(c, deadline_in_ms(PATIENCE_MS), &seen.code, &seen.e) == 0 &&
 	    fd_read_all(a[0], 1000, "pipe", &text, NULL, &seen.e) == 0)
 		(void)snprintf(seen.text, sizeof(seen.text), "%s", text);
 	child_free(c);

@@ -50,7 +50,7 @@ static void reader(void *arg)
 
 	(void)arg;
 	seen.intact = true;
-	while ((n = io_read(seen.b, buf, sizeof(buf), deadline_in_ms(10000), &seen.e)) > 0) {
+	while ((n = io_read(seen.b, buf, sizeof(buf), deadline_in_ms(PATIENCE_MS), &seen.e)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			if (buf[i] != (char)((seen.got + (size_t)i) % 251))
 				seen.intact = false;
@@ -68,7 +68,7 @@ static void stream(void *arg)
 	for (size_t i = 0; i < STREAM_BYTES; i++)
 		data[i] = (char)(i % 251);
 	fiber_group_start(&seen.group, "reader", reader, NULL);
-	if (io_write(seen.a, data, STREAM_BYTES, deadline_in_ms(10000), &seen.e) == 0)
+	if (io_write(seen.a, data, STREAM_BYTES, deadline_in_ms(PATIENCE_MS), &seen.e) == 0)
 		(void)shutdown(io_fd(seen.a), SHUT_WR);
 	fiber_group_wait(&seen.group);
 	free(data);
@@ -131,7 +131,7 @@ static void short_message(void *arg)
 		abort();
 	io_free(seen.a);
 	seen.a = NULL;
-	seen.r = io_read_exactly(seen.b, buf, sizeof(buf), deadline_in_ms(5000), &seen.e);
+	seen.r = io_read_exactly(seen.b, buf, sizeof(buf), deadline_in_ms(PATIENCE_MS), &seen.e);
 	close_pair();
 }
 
@@ -149,7 +149,7 @@ static void write_to_gone(void *arg)
 	open_pair();
 	io_free(seen.b);
 	seen.b = NULL;
-	seen.r = io_write(seen.a, "x", 1, deadline_in_ms(5000), &seen.e);
+	seen.r = io_write(seen.a, "x", 1, deadline_in_ms(PATIENCE_MS), &seen.e);
 	close_pair();
 }
 

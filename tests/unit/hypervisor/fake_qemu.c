@@ -14,15 +14,14 @@
 #include "hypervisor/qemu/device.h"
 #include "hypervisor/qemu/grow.h"
 
-#define TEXT(s)  ((char *)(uintptr_t)(s))
-#define WRITE_MS 2000
+#define TEXT(s) ((char *)(uintptr_t)(s))
 
 static void say(struct fake_qemu *f, const char *text)
 {
 	struct err e = ERR_INIT;
 
 	/* The client may have gone. */
-	if (io_write(f->io, text, strlen(text), deadline_in_ms(WRITE_MS), &e) < 0)
+	if (io_write(f->io, text, strlen(text), deadline_in_ms(PATIENCE_MS), &e) < 0)
 		return;
 }
 

@@ -50,7 +50,7 @@ static void run_confined(void *arg)
 	spec.arg = confine;
 	child = child_spawn(&spec, &run->e);
 	(void)close(fds[1]);
-	run->r = child ? child_wait(child, deadline_in_ms(10000), &run->code, &run->e) : -1;
+	run->r = child ? child_wait(child, deadline_in_ms(PATIENCE_MS), &run->code, &run->e) : -1;
 	if (run->r == 0)
 		run->r = fd_read_all(fds[0], 65536, "output", &run->output, NULL, &run->e);
 	(void)close(fds[0]);

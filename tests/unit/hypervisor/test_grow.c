@@ -77,10 +77,10 @@ static void no_answer(void *arg)
 	begin("q35", "virtio-blk");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		f.silent = commands[i];
-		assert_err(add_memory(128, 30, &e), &e, ERR_TIMEOUT, commands[i]);
+		assert_err(add_memory(128, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, commands[i]);
 		assert_nothing(commands[i], 0);
 	}
-	assert_err(add_vcpus(1, 30, &e), &e, ERR_TIMEOUT, "device_add");
+	assert_err(add_vcpus(1, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "device_add");
 	assert_nothing("CPU", 0);
 	fake_qemu_stop(&f);
 }
@@ -98,10 +98,11 @@ static void guest_cannot(void *arg)
 	assert_err(add_vcpus(2, DAY_MS, &e), &e, ERR_STATE, "the guest's kernel refuses");
 	assert_nothing("refused CPU", 0);
 	f.ost = 0x80; /* in progress: no end of it */
-	assert_err(add_vcpus(1, 30, &e), &e, ERR_TIMEOUT, "wait for the guest's kernel");
+	assert_err(add_vcpus(1, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "wait for the guest's kernel");
 	assert_nothing("CPU that never arrives", 0);
 	f.ignores = true;
-	assert_err(add_memory(128, 30, &e), &e, ERR_TIMEOUT, "wait for the guest's kernel");
+	assert_err(add_memory(128, GIVES_UP_MS, &e), &e, ERR_TIMEOUT,
+		   "wait for the guest's kernel");
 	assert_nothing("memory that nobody sees", 0);
 	assert_null(f.qemu.arriving);
 	fake_qemu_stop(&f);
@@ -116,7 +117,7 @@ static void guest_keeps(void *arg)
 	begin("q35", "virtio-blk");
 	f.ignores = true;
 	f.guest = GUEST_REFUSES;
-	assert_err(add_memory(128, 30, &e), &e, ERR_TIMEOUT, "");
+	assert_err(add_memory(128, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "");
 	assert_int_equal(f.devices.n, 1);
 	assert_int_equal(hv_memory_mib(&f.hv), 256);
 	f.ignores = false;

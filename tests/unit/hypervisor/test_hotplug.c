@@ -138,7 +138,7 @@ static void no_answer(void *arg)
 		struct err e = ERR_INIT;
 
 		f.silent = commands[i];
-		assert_err(hv_plug_disk(&f.hv, &disk, deadline_in_ms(30), &dev, &e), &e,
+		assert_err(hv_plug_disk(&f.hv, &disk, deadline_in_ms(GIVES_UP_MS), &dev, &e), &e,
 			   ERR_TIMEOUT, commands[i]);
 		assert_nothing(commands[i], 0);
 	}
@@ -199,7 +199,7 @@ static void lost_slot(void *arg)
 	begin("q35", "virtio-blk");
 	f.silent = "device_add";
 	f.guest = GUEST_REFUSES;
-	assert_int_equal(hv_plug_disk(&f.hv, &disk, deadline_in_ms(30), &dev, &e), -1);
+	assert_int_equal(hv_plug_disk(&f.hv, &disk, deadline_in_ms(GIVES_UP_MS), &dev, &e), -1);
 	assert_int_equal(f.qemu.slots.n_used, 1);
 	f.silent = NULL;
 	for (unsigned i = 0; i < 3 * SLOT_PORTS; i++)
@@ -253,7 +253,7 @@ static void fail_card(void *arg)
 	f.refuse_from = f.refuse_to = 0;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		f.silent = commands[i];
-		assert_int_equal(plug_card(&dev, 30, &e), -1);
+		assert_int_equal(plug_card(&dev, GIVES_UP_MS, &e), -1);
 		assert_nothing(commands[i], 0);
 	}
 	f.silent = NULL;

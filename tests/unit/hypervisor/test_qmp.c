@@ -128,9 +128,9 @@ struct qemu {
 
 static int say(struct qemu *q, const char *text, bool newline, struct err *e)
 {
-	if (io_write(q->io, text, strlen(text), deadline_in_ms(2000), e) < 0)
+	if (io_write(q->io, text, strlen(text), deadline_in_ms(PATIENCE_MS), e) < 0)
 		return -1;
-	return newline ? io_write(q->io, "\n", 1, deadline_in_ms(2000), e) : 0;
+	return newline ? io_write(q->io, "\n", 1, deadline_in_ms(PATIENCE_MS), e) : 0;
 }
 
 static int hear(struct qemu *q, const char *part, struct err *e)
@@ -140,7 +140,7 @@ static int hear(struct qemu *q, const char *part, struct err *e)
 
 	while (!q->in.data || !(newline = memchr(q->in.data, '\n', q->in.len))) {
 		char *room = buf_reserve(&q->in, 4096);
-		ssize_t n = io_read(q->io, room, 4095, deadline_in_ms(2000), e);
+		ssize_t n = io_read(q->io, room, 4095, deadline_in_ms(PATIENCE_MS), e);
 
 		if (n <= 0)
 			return -1;
@@ -186,7 +186,7 @@ static void talk(const struct conversation *c, struct qmp *q)
 {
 	auto_json struct json *root = NULL;
 	const struct json *ret = NULL;
-	struct deadline d = deadline_in_ms(c->want == ERR_TIMEOUT ? 100 : 5000);
+	struct deadline d = deadline_in_ms(c->want == ERR_TIMEOUT ? GIVES_UP_MS : PATIENCE_MS);
 	struct err e = ERR_INIT;
 	int r = qmp_handshake(q, d, &e);
 
@@ -254,7 +254,7 @@ static void call(void *arg)
 	const struct json *ret = NULL;
 	struct err e = ERR_INIT;
 
-	if (qmp_call(c->q, c->command, NULL, -1, deadline_in_ms(5000), &root, &ret, &e) == 0)
+	if (qmp_call(c->q, c->command, NULL, -1, deadline_in_ms(PATIENCE_MS), &root, &ret, &e) == 0)
 		(void)snprintf(c->got, sizeof(c->got), "%s", json_string(ret));
 	else
 		(void)snprintf(c->got, sizeof(c->got), "code %d", (int)e.code);
@@ -308,7 +308,7 @@ static void flood(void *arg)
 	auto_free char *bytes = xmalloc(65536);
 
 	memset(bytes, ' ', 65536);
-	while (io_write(io, bytes, 65536, deadline_in_ms(2000), &e) == 0)
+	while (io_write(io, bytes, 65536, deadline_in_ms(PATIENCE_MS), &e) == 0)
 		continue;
 }
 
@@ -324,7 +324,7 @@ static void run_flood(void *arg)
 	make_pair(&theirs, &ours);
 	fiber_group_start(&group, "peer", flood, theirs);
 	q = qmp_new_consume(ours, &e);
-	assert_err(qmp_handshake(q, deadline_in_ms(5000), &e), &e, ERR_UNAVAILABLE,
+	assert_err(qmp_handshake(q, deadline_in_ms(PATIENCE_MS), &e), &e, ERR_UNAVAILABLE,
 		   "a line of more than");
 	qmp_free(q);
 	fiber_group_wait(&group);
@@ -351,7 +351,7 @@ static void receive_fd(void *arg)
 	struct stat theirs, ours;
 	int fd = -1;
 
-	assert_ok(io_wait_readable(io, deadline_in_ms(2000), &e), &e);
+	assert_ok(io_wait_readable(io, deadline_in_ms(PATIENCE_MS), &e), &e);
 	assert_true(recvmsg(io_fd(io), &msg, MSG_CMSG_CLOEXEC) > 0);
 	assert_non_null(CMSG_FIRSTHDR(&msg));
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
@@ -359,7 +359,8 @@ static void receive_fd(void *arg)
 	assert_int_equal(fstat(0, &ours), 0);
 	assert_int_equal(theirs.st_ino, ours.st_ino);
 	(void)close(fd);
-	assert_ok(io_write(io, "{\"return\":{},\"id\":1}\n", 21, deadline_in_ms(2000), &e), &e);
+	assert_ok(io_write(io, "{\"return\":{},\"id\":1}\n", 21, deadline_in_ms(PATIENCE_MS), &e),
+		  &e);
 }
 
 static void run_fd(void *arg)
@@ -374,8 +375,8 @@ static void run_fd(void *arg)
 	make_pair(&theirs, &ours);
 	fiber_group_start(&group, "peer", receive_fd, theirs);
 	q = qmp_new_consume(ours, &e);
-	assert_ok(qmp_call(q, "getfd", "{\"fdname\":\"a\"}", 0, deadline_in_ms(2000), NULL, NULL,
-			   &e),
+	assert_ok(qmp_call(q, "getfd", "{\"fdname\":\"a\"}", 0, deadline_in_ms(PATIENCE_MS), NULL,
+			   NULL, &e),
 		  &e);
 	fiber_group_wait(&group);
 	qmp_free(q);

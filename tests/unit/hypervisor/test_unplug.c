@@ -50,11 +50,11 @@ static void unwilling(void *arg)
 	begin("q35", "virtio-blk");
 	dev = plugged(1);
 	f.guest = GUEST_SLEEPS;
-	assert_err(unplug(dev, 30, &e), &e, ERR_TIMEOUT,
+	assert_err(unplug(dev, GIVES_UP_MS, &e), &e, ERR_TIMEOUT,
 		   "unplug blk 02/00: wait for the guest to release the device");
 	/* "Already in the process of unplug" is no reason to give up. */
 	f.refuse_from = f.refuse_to = f.asked + 1;
-	assert_err(unplug(dev, 30, &e), &e, ERR_TIMEOUT, "wait for the guest");
+	assert_err(unplug(dev, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "wait for the guest");
 	f.guest = GUEST_REFUSES;
 	begun = clock_now_ms();
 	assert_err(unplug(dev, DAY_MS, &e), &e, ERR_STATE, "the guest refuses");
@@ -83,7 +83,7 @@ static void unwilling_channel(void *arg)
 	begin("s390-ccw-virtio", "virtio-blk");
 	dev = plugged(1);
 	f.guest = GUEST_SLEEPS;
-	assert_err(unplug(dev, 30, &e), &e, ERR_TIMEOUT, "wait for the guest");
+	assert_err(unplug(dev, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "wait for the guest");
 	assert_int_equal(f.qemu.slots.n_used, 0);
 	f.guest = GUEST_RELEASES;
 	assert_ok(unplug(dev, DAY_MS, &e), &e);
@@ -162,7 +162,7 @@ static void unplug_later(void *dev)
 {
 	struct err e;
 
-	assert_err(unplug(dev, 50, &e), &e, ERR_TIMEOUT, "wait for the guest");
+	assert_err(unplug(dev, GIVES_UP_MS, &e), &e, ERR_TIMEOUT, "wait for the guest");
 }
 
 /* Each event is for the device that it names. */

@@ -48,7 +48,7 @@ static void put(struct io *io, const void *bytes, size_t len)
 {
 	struct err e = ERR_INIT;
 
-	assert_ok(io_write(io, bytes, len, deadline_in_ms(1000), &e), &e);
+	assert_ok(io_write(io, bytes, len, deadline_in_ms(PATIENCE_MS), &e), &e);
 }
 
 static void put_text(struct io *io, const char *text)
@@ -62,7 +62,7 @@ static void expect_text(struct io *io, const char *text)
 	char got[256] = "";
 
 	assert_true(strlen(text) < sizeof(got));
-	assert_ok(io_read_exactly(io, got, strlen(text), deadline_in_ms(1000), &e), &e);
+	assert_ok(io_read_exactly(io, got, strlen(text), deadline_in_ms(PATIENCE_MS), &e), &e);
 	assert_string_equal(got, text);
 }
 
@@ -70,7 +70,8 @@ static void expect_text(struct io *io, const char *text)
 static void host_side(void *arg)
 {
 	(void)arg;
-	seen.host_result = serial_handshake_host(seen.host, deadline_in_ms(3000), &seen.host_err);
+	seen.host_result =
+		serial_handshake_host(seen.host, deadline_in_ms(PATIENCE_MS), &seen.host_err);
 	if (seen.host_result == 0)
 		put_text(seen.host, "first bytes");
 }
@@ -79,7 +80,7 @@ static void guest_side(void *arg)
 {
 	(void)arg;
 	seen.guest_result =
-		serial_handshake_guest(seen.guest, deadline_in_ms(3000), &seen.guest_err);
+		serial_handshake_guest(seen.guest, deadline_in_ms(PATIENCE_MS), &seen.guest_err);
 }
 
 /* Both sides get in step whatever lies in the pipe, and not one byte of the connection is lost. */
@@ -154,11 +155,11 @@ static void host_deadline(void *arg)
 	(void)arg;
 	open_pair();
 	put_text(seen.guest, "\nHUSK READY " NONCE_A "\n");
-	assert_err(serial_handshake_host(seen.host, deadline_in_ms(30), &e), &e, ERR_TIMEOUT,
-		   "serial port");
+	assert_err(serial_handshake_host(seen.host, deadline_in_ms(GIVES_UP_MS), &e), &e,
+		   ERR_TIMEOUT, "serial port");
 	io_shutdown(seen.guest);
-	assert_err(serial_handshake_host(seen.host, deadline_in_ms(30), &e), &e, ERR_UNAVAILABLE,
-		   "");
+	assert_err(serial_handshake_host(seen.host, deadline_in_ms(PATIENCE_MS), &e), &e,
+		   ERR_UNAVAILABLE, "");
 	close_pair();
 }
 
@@ -170,8 +171,8 @@ static void no_host(void *arg)
 	(void)arg;
 	open_pair();
 	(void)shutdown(io_fd(seen.host), SHUT_WR);
-	assert_err(serial_handshake_guest(seen.guest, deadline_in_ms(60), &e), &e, ERR_TIMEOUT,
-		   "no host connected");
+	assert_err(serial_handshake_guest(seen.guest, deadline_in_ms(GIVES_UP_MS), &e), &e,
+		   ERR_TIMEOUT, "no host connected");
 	close_pair();
 }
 
@@ -282,7 +283,7 @@ static void two_connections(void *arg)
 		struct io *conn;
 
 		fiber_group_start(&seen.group, "host", host_side, NULL);
-		conn = serial_accept(l, deadline_in_ms(3000), &e);
+		conn = serial_accept(l, deadline_in_ms(PATIENCE_MS), &e);
 		if (!conn)
 			fail_msg("%s", e.text);
 		fiber_group_wait(&seen.group);

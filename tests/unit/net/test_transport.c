@@ -146,9 +146,9 @@ static void unix_sockets(void *arg)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_err(unix_listen(path, &e), &e, ERR_EXISTS, "exists already");
 
-	host = transport_connect(&at, deadline_in_ms(1000), &e);
+	host = transport_connect(&at, deadline_in_ms(PATIENCE_MS), &e);
 	assert_non_null(host);
-	guest = transport_accept(l, deadline_in_ms(1000), &e);
+	guest = transport_accept(l, deadline_in_ms(PATIENCE_MS), &e);
 	assert_non_null(guest);
 	assert_ok(unix_check_peer(io_fd(guest), &e), &e);
 	assert_null(transport_accept(l, deadline_in_ms(10), &e));
@@ -227,7 +227,7 @@ static void connect_retries(void *arg)
 	(void)arg;
 	memcpy(at.path, path, sizeof(path));
 	fiber_start("listen later", listen_later, &fd);
-	io = transport_connect(&at, deadline_in_ms(2000), &e);
+	io = transport_connect(&at, deadline_in_ms(PATIENCE_MS), &e);
 	assert_non_null(io);
 	io_free(io);
 	(void)close(fd);
@@ -271,7 +271,8 @@ static void vmm(void *arg)
 	struct io *io = io_consume(vmm_fd, &e);
 
 	if (!s->hangs_up) {
-		assert_ok(io_read_exactly(io, got, sizeof(request) - 1, deadline_in_ms(1000), &e),
+		assert_ok(io_read_exactly(io, got, sizeof(request) - 1, deadline_in_ms(PATIENCE_MS),
+					  &e),
 			  &e);
 		assert_string_equal(got, request);
 		if (s->says)
@@ -298,15 +299,18 @@ static void hybrid_handshake(void *arg)
 		vmm_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		fiber_group_start(&group, "vmm", vmm, (void *)(uintptr_t)s);
 		if (s->want == ERR_NONE) {
-			assert_ok(hybrid_vsock_handshake(io, 1024, deadline_in_ms(1000), &e), &e);
-			assert_true(io_read(io, rest, sizeof(rest) - 1, deadline_in_ms(1000), &e) ==
-				    (ssize_t)strlen(s->rest));
+			assert_ok(hybrid_vsock_handshake(io, 1024, deadline_in_ms(PATIENCE_MS), &e),
+				  &e);
+			assert_true(io_read(io, rest, sizeof(rest) - 1, deadline_in_ms(PATIENCE_MS),
+					    &e) == (ssize_t)strlen(s->rest));
 			assert_string_equal(rest, s->rest);
 		} else if (s->hangs_up) {
-			assert_true(hybrid_vsock_handshake(io, 1024, deadline_in_ms(1000), &e) < 0);
+			assert_true(hybrid_vsock_handshake(io, 1024, deadline_in_ms(PATIENCE_MS),
+							   &e) < 0);
 		} else {
-			assert_err(hybrid_vsock_handshake(io, 1024, deadline_in_ms(1000), &e), &e,
-				   s->want, s->rest);
+			assert_err(hybrid_vsock_handshake(io, 1024, deadline_in_ms(PATIENCE_MS),
+							  &e),
+				   &e, s->want, s->rest);
 		}
 		io_free(io);
 		fiber_group_wait(&group);
@@ -322,7 +326,7 @@ static void booting_vmm(void *arg)
 	struct err e = ERR_INIT;
 
 	for (int i = 0; i < 4; i++) {
-		vmm_fd = io_accept(listener, deadline_in_ms(2000), &e);
+		vmm_fd = io_accept(listener, deadline_in_ms(PATIENCE_MS), &e);
 		assert_true(vmm_fd >= 0);
 		vmm((void *)(uintptr_t)&scripts[i < 2 ? 4 : i == 2 ? 3 : 0]);
 	}
@@ -339,7 +343,7 @@ static void hybrid_retries(void *arg)
 	(void)arg;
 	memcpy(at.path, path, sizeof(path));
 	fiber_group_start(&group, "vmm", booting_vmm, listener);
-	io = transport_connect(&at, deadline_in_ms(2000), &e);
+	io = transport_connect(&at, deadline_in_ms(PATIENCE_MS), &e);
 	if (!io)
 		fail_msg("%s", e.text);
 	fiber_group_wait(&group);
@@ -377,7 +381,7 @@ static void vsock_loopback(void *arg)
 	}
 	host = vsock_connect(1, 10247, deadline_in_ms(300), &e); /* VMADDR_CID_LOCAL */
 	if (host) {
-		guest = transport_accept(l, deadline_in_ms(1000), &e);
+		guest = transport_accept(l, deadline_in_ms(PATIENCE_MS), &e);
 		assert_non_null(guest);
 		io_free(guest);
 	} else {

@@ -103,6 +103,20 @@ static int on_remove(const struct rpc_call *call, const void *req, void *resp, s
 	return 0;
 }
 
+static int on_resize(const struct rpc_call *call, const void *req, void *resp, struct err *e)
+{
+	const Grpc__TtyWinResizeRequest *in = req;
+
+	(void)call;
+	(void)resp;
+	while (fixture.turn != in->row)
+		if (cond_wait(&fixture.next, DEADLINE_NEVER, e) < 0)
+			return -1;
+	fixture.turn--;
+	cond_wake_all(&fixture.next);
+	return 0;
+}
+
 static int on_pause(const struct rpc_call *call, const void *req, void *resp, struct err *e)
 {
 	(void)req;
@@ -126,7 +140,7 @@ static const struct rpc_method methods[] = {
 	{ "ReadStderr", on_read_stderr, 0 }, { "SignalProcess", on_signal, 0 },
 	{ "GetOOMEvent", on_oom_event, 0 },  { "WaitProcess", on_wait, RPC_ENDS_WITH_PEER },
 	{ "RemoveContainer", on_remove, 0 }, { "PauseContainer", on_pause, 0 },
-	{ "ResumeContainer", on_resume, 0 },
+	{ "ResumeContainer", on_resume, 0 }, { "TtyWinResize", on_resize, 0 },
 };
 
 static const struct rpc_service agent = {

@@ -16,6 +16,7 @@
  *   RemoveContainer   takes `timeout` milliseconds; finishes without its peer
  *   PauseContainer    succeeds with an empty message
  *   ResumeContainer   waits for the deadline of the call
+ *   TtyWinResize      waits until fixture.turn is `row`, and counts it down
  */
 extern const struct rpc_service *const fixture_services[1];
 
@@ -23,8 +24,10 @@ struct fixture {
 	unsigned waiting, cancelled, removed;
 	bool released;
 	struct cond release;
-	int pipe;     /* what ReadStderr answers from */
-	char ns[300]; /* of the last PauseContainer */
+	unsigned turn;
+	struct cond next; /* turn has changed */
+	int pipe;         /* what ReadStderr answers from */
+	char ns[300];     /* of the last PauseContainer */
 };
 extern struct fixture fixture;
 

@@ -18,7 +18,7 @@
 #include "tests/unit/rpc/fixture.h"
 #include "ttrpc.pb-c.h"
 
-#define LIMIT     deadline_in_ms(10000)
+#define LIMIT     deadline_in_ms(PATIENCE_MS)
 #define PIPE_SIZE (1u << 20)
 #define FIELD     1u /* ReadStreamResponse.data */
 
@@ -191,12 +191,13 @@ static void slow_peer(void *arg)
 /* A sender that gives up in the middle: the peer still gets its frame whole, then the next one. */
 static void gives_up(void *arg)
 {
-	struct one_send late = { fill_pipe(0, 900000), 1, 900000, .d = deadline_in_ms(20) };
+	struct one_send late = { .pipe = fill_pipe(0, 900000), .stream = 1, .len = 900000 };
 	struct one_send next = { fill_pipe(5, 1000), 3, 1000, .d = LIMIT };
 	struct fiber_group g = FIBER_GROUP_INIT;
 
 	(void)arg;
 	open_all();
+	late.d = deadline_in_ms(GIVES_UP_MS);
 	fiber_group_start(&g, "sender", sender, &late);
 	fiber_group_wait(&g);
 	assert_int_equal(late.result, -1);

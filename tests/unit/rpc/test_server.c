@@ -44,7 +44,7 @@ static void peer_close(void)
 
 static void send_bytes(const void *bytes, size_t len)
 {
-	assert_ok(io_write(peer.io, bytes, len, deadline_in_ms(5000), &peer.e), &peer.e);
+	assert_ok(io_write(peer.io, bytes, len, deadline_in_ms(PATIENCE_MS), &peer.e), &peer.e);
 }
 
 static void send_frame(uint32_t stream, uint8_t type, uint8_t flags, const void *payload,

@@ -17,7 +17,7 @@
 #include "proto/envelope.h"
 #include "tests/unit/rpc/fixture.h"
 
-#define LIMIT deadline_in_ms(10000)
+#define LIMIT deadline_in_ms(PATIENCE_MS)
 #define FIELD 1u /* ReadStreamResponse.data */
 #define MUCH  300000u
 
@@ -186,13 +186,14 @@ static void leaves(void *arg)
 	(void)arg;
 	start_peer();
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		struct caller gone = { .d = deadline_in_ms(30) }, next = { .d = LIMIT };
+		struct caller gone = { 0 }, next = { .d = LIMIT };
 		struct fiber_group g = FIBER_GROUP_INIT;
 		auto_free uint8_t *first = NULL, *second = NULL;
 		struct err e = ERR_INIT;
 		size_t len;
 
 		open_pipe(1 << 20);
+		gone.d = deadline_in_ms(GIVES_UP_MS);
 		fiber_group_start(&g, "caller", caller, &gone);
 		first = answer_part(parts[i], &len);
 		fiber_group_wait(&g);

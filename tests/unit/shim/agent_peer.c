@@ -2,6 +2,8 @@
 /* A scripted agent; see agent_peer.h. */
 #include "tests/unit/shim/agent_peer.h"
 
+#include "tests/lib/test.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,7 +141,7 @@ struct agent *peer_start(struct peer *p)
 	if (!conn)
 		abort();
 	a = agent_over(conn);
-	if (agent_get_guest_details(a, deadline_in_ms(5000), &e) < 0)
+	if (agent_get_guest_details(a, deadline_in_ms(PATIENCE_MS), &e) < 0)
 		abort();
 	return a;
 }

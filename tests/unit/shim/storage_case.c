@@ -111,7 +111,7 @@ pid_t start_exporter(const char *path, const char *text, bool try_write)
 
 	if (pid != 0)
 		return pid;
-	(void)alarm(20);
+	(void)alarm(PATIENCE_MS / 1000);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount(t.share.exported, t.share.exported, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    chdir(t.share.exported) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||

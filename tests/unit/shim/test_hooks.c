@@ -104,9 +104,9 @@ static void life(void *arg)
 	struct undo u = UNDO_INIT;
 
 	(void)arg;
-	t.result = hooks_run_create(&p, PID, deadline_in_ms(20000), &u, &h, &t.e);
+	t.result = hooks_run_create(&p, PID, deadline_in_ms(PATIENCE_MS), &u, &h, &t.e);
 	if (t.result == 0 && t.poststart)
-		hooks_run_poststart(h, deadline_in_ms(20000));
+		hooks_run_poststart(h, deadline_in_ms(PATIENCE_MS));
 	undo_run(&u);
 }
 
@@ -140,7 +140,7 @@ static void crashed(void *arg)
 	static struct undo never_run;
 
 	(void)arg;
-	t.result = hooks_run_create(&p, PID, deadline_in_ms(20000), &never_run, &h, &t.e);
+	t.result = hooks_run_create(&p, PID, deadline_in_ms(PATIENCE_MS), &never_run, &h, &t.e);
 }
 
 static void runs_them_in_order(void **state)
@@ -221,7 +221,7 @@ static void late_hook_is_killed(void **state)
 	fiber_main(life, NULL);
 	assert_int_equal(t.result, -1);
 	assert_int_equal(t.e.code, ERR_TIMEOUT);
-	assert_in_range(clock_now_ms() - began, 900, 30000);
+	assert_in_range(clock_now_ms() - began, 900, PATIENCE_MS);
 }
 
 static void missing_hook_is_named(void **state)

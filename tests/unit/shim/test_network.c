@@ -35,8 +35,6 @@
 #include "shim/net/steer.h"
 #include "tests/unit/shim/netns_case.h"
 
-#define FRAME_MS 2000
-
 static void assert_refused(const struct err *e, enum err_code code, const char *part)
 {
 	assert_int_equal(e->code, code);
@@ -200,7 +198,7 @@ static bool frame_arrives(int fd, const char *text)
 	char frame[2048];
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	while (poll(&p, 1, FRAME_MS) > 0) {
+	while (poll(&p, 1, PATIENCE_MS) > 0) {
 		ssize_t n = read(fd, frame, sizeof(frame));
 
 		if (n > 0 && memmem(frame, (size_t)n, text, strlen(text)))

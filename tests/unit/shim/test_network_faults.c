@@ -196,7 +196,7 @@ static int links_at_boot(struct err *e)
 		return -1;
 	assert_int_equal(network_nics(n, nics), 2);
 	network_handed_over(n);
-	r = network_tell_guest(n, NULL, NULL, deadline_in_ms(60000), e);
+	r = network_tell_guest(n, NULL, NULL, deadline_in_ms(PATIENCE_MS), e);
 	fault.at = 0; /* what takes back is another test's */
 	return r;
 }
@@ -215,12 +215,12 @@ static int links_that_come_later(struct err *e)
 	(void)in_netns("ip link set eth0 up; ip link set net1 up; " ROUTES);
 	fault.count = 0;
 	fault.at = at;
-	r = network_update(n, NULL, NULL, deadline_in_ms(60000), e);
+	r = network_update(n, NULL, NULL, deadline_in_ms(PATIENCE_MS), e);
 	fault.at = 0;
 	if (r < 0) {
 		assert_int_equal(n_cards, 0);
 		assert_lacks(in_netns("ip link"), "husk-tap");
-		assert_ok(network_update(n, NULL, NULL, deadline_in_ms(60000), &unexpected),
+		assert_ok(network_update(n, NULL, NULL, deadline_in_ms(PATIENCE_MS), &unexpected),
 			  &unexpected);
 	}
 	assert_int_equal(n_cards, 2);

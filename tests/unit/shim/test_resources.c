@@ -50,9 +50,9 @@ static int set_up(void **state)
 	t.config.hypervisor.default_memory_mib = 256;
 	t.config.hypervisor.default_maxmemory_mib = 4096;
 	t.config.hypervisor.memory_slots = 10;
-	t.config.agent.dial_timeout_s = 10;
-	t.config.agent.request_timeout_s = 10;
-	t.config.agent.create_container_timeout_s = 10;
+	t.config.agent.dial_timeout_s = PATIENCE_MS / 1000;
+	t.config.agent.request_timeout_s = PATIENCE_MS / 1000;
+	t.config.agent.create_container_timeout_s = PATIENCE_MS / 1000;
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static void open_sandbox(void)
 		.id = "s1", .ns = "default", .bundle = t.dir, .config = &t.config, .spec = t.spec
 	};
 
-	assert_ok(sandbox_start(&p, deadline_in_ms(20000), &t.s, &t.e), &t.e);
+	assert_ok(sandbox_start(&p, deadline_in_ms(PATIENCE_MS), &t.s, &t.e), &t.e);
 	fake_hv.methods[0] = '\0';
 }
 
@@ -97,7 +97,7 @@ static int claim(const char *id, int64_t mib, int64_t millicpus, struct undo *u)
 	auto_oci_resources struct oci_resources *r = limits(mib, millicpus, NULL);
 
 	t.e = ERR_INIT;
-	return resources_claim(t.s, id, r, deadline_in_ms(20000), u, &t.e);
+	return resources_claim(t.s, id, r, deadline_in_ms(PATIENCE_MS), u, &t.e);
 }
 
 static int change(const char *id, int64_t mib, int64_t millicpus)
@@ -105,7 +105,7 @@ static int change(const char *id, int64_t mib, int64_t millicpus)
 	auto_oci_resources struct oci_resources *r = limits(mib, millicpus, NULL);
 
 	t.e = ERR_INIT;
-	return sandbox_update_container(t.s, id, r, deadline_in_ms(20000), &t.e);
+	return sandbox_update_container(t.s, id, r, deadline_in_ms(PATIENCE_MS), &t.e);
 }
 
 static void check_size(unsigned vcpus, unsigned mib)

@@ -201,7 +201,7 @@ static void check_loop(const char *image, const char *option, int want_errno)
 	assert_int_equal(errno, want_errno);
 	undo_run(&t.undo);
 	/* The device is let go by a worker of the kernel. */
-	for (int i = 0; i < 200 && loops_of(image) > 0; i++)
+	for (int i = 0; i < PATIENCE_MS / 10 && loops_of(image) > 0; i++)
 		(void)poll(NULL, 0, 10);
 	assert_int_equal(loops_of(image), 0);
 	undo_move(&t.undo, &u);

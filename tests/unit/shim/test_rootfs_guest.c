@@ -83,7 +83,7 @@ static void attach(const struct rootfs_mount *m, size_t n)
 	t.e = ERR_INIT;
 	assert_ok(rootfs_plan_make(m, n, &plan, &t.e), &t.e);
 	t.path = NULL;
-	t.result = rootfs_guest_attach(&plan, "c1", &t.disks, deadline_in_ms(60000), &t.undo,
+	t.result = rootfs_guest_attach(&plan, "c1", &t.disks, deadline_in_ms(PATIENCE_MS), &t.undo,
 				       &t.request, &t.path, &t.e);
 }
 
@@ -322,7 +322,7 @@ static void plug_shared(void *arg)
 	struct disk_file f = DISK_FILE_NONE;
 
 	assert_ok(disk_file_open(t.old, false, &f, &u->e), &u->e);
-	u->result = disks_plug_shared(&t.disks, &f, false, deadline_in_ms(5000), &u->undo,
+	u->result = disks_plug_shared(&t.disks, &f, false, deadline_in_ms(PATIENCE_MS), &u->undo,
 				      &u->device, &u->e);
 	disk_file_close(&f);
 }

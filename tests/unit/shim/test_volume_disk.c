@@ -154,7 +154,7 @@ static void mount_twice(void *arg)
 		.direct_volumes = dir,
 		.sandbox = "k8s.io/s1",
 		.disks = &disks,
-		.d = deadline_in_ms(5000),
+		.d = deadline_in_ms(PATIENCE_MS),
 		.u = &u,
 		.r = &r,
 	};
