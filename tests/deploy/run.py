@@ -32,7 +32,7 @@ def validator(cache):
     if not os.path.exists(program):
         shutil.rmtree(place, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        subprocess.run([f"{place}/bin/pip", "install", "-q", VALIDATOR], check=True)
+        subprocess.run([f"{TOP}/tests/lib/again", f"{place}/bin/pip", "install", "-q", VALIDATOR], check=True)
     return program
 
 
