@@ -13,10 +13,13 @@
 #include "common/async/loop.h"
 #include "common/base/mem.h"
 
+#define READS_IN_A_ROW 64 /* a turn of the loop for each is then less than they cost themselves */
+
 struct io {
 	int fd;
 	uv_poll_t *poll; /* NULL: a regular file, which is always ready */
 	int armed;       /* events the poll handle is started with */
+	unsigned reads;  /* in a row, without a wait between them */
 	bool down;
 	struct cond readable, writable;
 	void (*on_free)(void *arg);
@@ -136,6 +139,8 @@ static int wait_for(struct io *io, struct cond *c, int event, struct deadline d,
 	if (!io->poll)
 		return 0;
 	assert(!c->first); /* two fibers wait for the same direction */
+	if (event == UV_READABLE)
+		io->reads = 0;
 	arm(io, io->armed | event);
 	if (cond_wait(c, d, e) < 0)
 		return -1;
@@ -162,11 +167,21 @@ ssize_t io_try_read(struct io *io, void *buf, size_t len)
 	return n;
 }
 
+void io_before_read(struct io *io)
+{
+	if (++io->reads < READS_IN_A_ROW)
+		return;
+	io->reads = 0;
+	if (fiber_running())
+		fiber_yield();
+}
+
 ssize_t io_read(struct io *io, void *buf, size_t len, struct deadline d, struct err *e)
 {
 	for (;;) {
 		ssize_t n;
 
+		io_before_read(io);
 		if (check_up(io, e) < 0)
 			return -1;
 		n = io_try_read(io, buf, len);

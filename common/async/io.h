@@ -40,6 +40,13 @@ void io_on_free(struct io *io, void (*fn)(void *arg), void *arg);
  */
 void io_shutdown(struct io *io);
 
+/*
+ * Who reads by calls of its own says so here before each: a peer that always has more to read, as a
+ * hostile guest can, would else keep the loop from every other fiber. Every so often this is a
+ * fiber_yield(); io_read() does it by itself.
+ */
+void io_before_read(struct io *io);
+
 /* 1 to len bytes; 0 at end of file. -1: ERR_TIMEOUT, ERR_CANCELLED, ERR_UNAVAILABLE, or errno's. */
 ssize_t io_read(struct io *io, void *buf, size_t len, struct deadline d, struct err *e) must_check;
 

@@ -71,6 +71,9 @@ int serial_handshake_host(struct io *io, struct deadline d, struct err *e)
 			return err_wrap(e, "the agent's side of the serial port");
 		if (n == 0)
 			return err_set(e, ERR_UNAVAILABLE, "the VMM closed the serial port");
+		/* A guest that never stops is never waited for. */
+		if (deadline_passed(d))
+			return err_set(e, ERR_TIMEOUT, "the guest's side answers something else");
 		for (ssize_t i = 0; i < n; i++) {
 			const char *got;
 

@@ -49,6 +49,7 @@ static ssize_t receive_some(struct rpc_connection *c, struct iovec iov[static 2]
 	for (;;) {
 		ssize_t n;
 
+		io_before_read(c->io);
 		if (c->closed)
 			return err_set(e, ERR_UNAVAILABLE, "connection closed");
 		n = readv(io_fd(c->io), iov, 2);

@@ -5,6 +5,7 @@
  */
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "agent.pb-c.h"
@@ -282,6 +283,22 @@ static void peer_dies(void *arg)
 	rpc_client_free(seen.client);
 }
 
+/* A peer that sends without end, here frames of zeroes, does not keep the loop for itself. */
+static void flooded(void *arg)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	(void)arg;
+	memset(&seen, 0, sizeof(seen));
+	assert_true(fd >= 0);
+	seen.client = rpc_client_new(io_consume(fd, &seen.e), "agent");
+	(void)alarm(30); /* ends the program if nobody else gets a turn */
+	assert_ok(fiber_sleep_ms(50, &seen.e), &seen.e);
+	assert_false(rpc_client_closed(seen.client));
+	rpc_client_free(seen.client);
+	(void)alarm(0);
+}
+
 static void reading_caller(void *arg)
 {
 	Grpc__ReadStreamResponse *resp = NULL;
@@ -419,6 +436,7 @@ IN_FIBER(refused_before_sending)
 IN_FIBER(free_fails_the_calls)
 IN_FIBER(stream_numbers_go_round)
 IN_FIBER(peer_dies)
+IN_FIBER(flooded)
 IN_FIBER(odd_answers)
 IN_FIBER(gives_up_half_way)
 
@@ -434,6 +452,7 @@ int main(void)
 		cmocka_unit_test(test_free_fails_the_calls),
 		cmocka_unit_test(test_stream_numbers_go_round),
 		cmocka_unit_test(test_peer_dies),
+		cmocka_unit_test(test_flooded),
 		cmocka_unit_test(test_odd_answers),
 		cmocka_unit_test(test_gives_up_half_way),
 	};
