@@ -213,7 +213,7 @@ static int on_disconnect(const struct rpc_call *call, const void *req, void *res
 }
 
 static const struct rpc_method methods[] = {
-	{ "Connect", on_connect, 0 },
+	{ "Connect", on_connect, RPC_ENDS_WITH_PEER },
 	{ "Disconnect", on_disconnect, 0 },
 	{ "Receive", on_receive, RPC_ENDS_WITH_PEER },
 	{ "Send", on_send, RPC_ENDS_WITH_PEER },
