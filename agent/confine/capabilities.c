@@ -7,11 +7,14 @@
 
 #include <cap-ng.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "common/base/mem.h"
 
 static int last_capability(void)
 {
@@ -22,7 +25,15 @@ static int last_capability(void)
 	return cap;
 }
 
-int capabilities_parse(char *const *name, size_t n, uint64_t *ret, struct err *e)
+static bool contains(char *const *list, const char *word)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		if (strcmp(list[i], word) == 0)
+			return true;
+	return false;
+}
+
+uint64_t capabilities_parse(char *const *name, size_t n, char ***unknown)
 {
 	int last = last_capability();
 	uint64_t mask = 0;
@@ -31,14 +42,12 @@ int capabilities_parse(char *const *name, size_t n, uint64_t *ret, struct err *e
 		int cap = strncmp(name[i], "CAP_", 4) == 0 ? capng_name_to_capability(name[i] + 4)
 							   : -1;
 
-		if (cap < 0)
-			return err_set(e, ERR_INVALID, "'%s' is no capability", name[i]);
-		if (cap > last)
-			return err_set(e, ERR_INVALID, "this kernel has no '%s'", name[i]);
-		mask |= (uint64_t)1 << cap;
+		if (cap >= 0 && cap <= last)
+			mask |= (uint64_t)1 << cap;
+		else if (!contains(*unknown, name[i]))
+			strv_add(unknown, name[i]);
 	}
-	*ret = mask;
-	return 0;
+	return mask;
 }
 
 int capabilities_bound(uint64_t keep, struct err *e)

@@ -14,8 +14,12 @@
  * is there and the others only after the change of user.
  */
 
-/* "CAP_SYS_ADMIN", ... to a mask. A name that libcap-ng or this kernel does not know: ERR_INVALID. */
-int capabilities_parse(char *const *name, size_t n, uint64_t *ret, struct err *e) must_check;
+/*
+ * "CAP_SYS_ADMIN", ... to a mask. A name that libcap-ng or this kernel does not know is left out, and added
+ * to *unknown (for strv_free()) once: a privileged container has all that the host's kernel knows,
+ * and the specification wants a warning and no failure (runtime-spec, config.md, "Linux Process").
+ */
+uint64_t capabilities_parse(char *const *name, size_t n, char ***unknown) must_check;
 
 /* Make effective what is permitted: a change of user empties the effective set. */
 int capabilities_take_up(struct err *e) must_check;

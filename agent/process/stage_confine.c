@@ -6,6 +6,7 @@
 #include "agent/confine/rlimits.h"
 #include "agent/confine/seccomp.h"
 #include "agent/process/stage_step.h"
+#include "common/base/mem.h"
 
 int stage_set_rlimits(struct stage *s, struct err *e)
 {
@@ -16,17 +17,22 @@ int stage_set_rlimits(struct stage *s, struct err *e)
 int stage_read_capabilities(struct stage *s, struct err *e)
 {
 	const Grpc__LinuxCapabilities *c = s->process->capabilities;
+	auto_strv char **unknown = NULL;
+	auto_free char *names = NULL;
 
+	(void)e;
 	if (!c && s->spec->process)
 		c = s->spec->process->capabilities;
 	if (!c)
 		return 0;
-	if (capabilities_parse(c->bounding, c->n_bounding, &s->bounding, e) < 0 ||
-	    capabilities_parse(c->effective, c->n_effective, &s->effective, e) < 0 ||
-	    capabilities_parse(c->inheritable, c->n_inheritable, &s->inheritable, e) < 0 ||
-	    capabilities_parse(c->permitted, c->n_permitted, &s->permitted, e) < 0 ||
-	    capabilities_parse(c->ambient, c->n_ambient, &s->ambient, e) < 0)
-		return -1;
+	s->bounding = capabilities_parse(c->bounding, c->n_bounding, &unknown);
+	s->effective = capabilities_parse(c->effective, c->n_effective, &unknown);
+	s->inheritable = capabilities_parse(c->inheritable, c->n_inheritable, &unknown);
+	s->permitted = capabilities_parse(c->permitted, c->n_permitted, &unknown);
+	s->ambient = capabilities_parse(c->ambient, c->n_ambient, &unknown);
+	names = strv_join((const char *const *)unknown, ", ");
+	if (names[0])
+		stage_warn("capabilities that the guest does not know are left out: %s", names);
 	/* The kernel has ambient ones only among these; the OCI runtimes leave the others out. */
 	s->ambient &= s->permitted & s->inheritable;
 	return 0;
