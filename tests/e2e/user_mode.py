@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import signal
 import socket
 import subprocess
 
@@ -82,11 +83,15 @@ def user_mode(on_host, host, peer, hypervisor, ports, process):
     with configured(on_host, 'internetworking_model = "user"', f'enable_annotations = ["runtime.published_ports"]\n{hypervisor}'):
         name = on_host.detached("sleep", "100000", options=options)
     try:
-        user_mode_processes(on_host, name, host, process)
+        pids = user_mode_processes(on_host, name, host, process)
         user_mode_addresses(on_host, name)
         user_mode_out(on_host, name, host, peer)
         for address, port, guest, kind in ports:
             published(on_host, name, host, (address, port), guest, kind)
+        if process == "passt":
+            os.kill(pids["passt"], signal.SIGKILL)
+            check_equal(on_host.exit_code(name, 60), 137, "without its network the machine is over")
+            check_in(f"passt (pid {pids['passt']}) was killed by signal 9", on_host.log_tail(200))
     finally:
         on_host.remove(name)
     with entered(host), socket.create_server(("127.0.0.1", ports[0][1])):
@@ -102,6 +107,7 @@ def user_mode_processes(ct, name, host, process):
     check_equal(os.stat(f"/proc/{pids[process]}/ns/net").st_ino, there, "it is where the host is")
     if process == "passt":
         check(os.stat(f"/proc/{pids['qemu']}/ns/net").st_ino != there, "QEMU has nothing of the host")
+    return pids
 
 
 def user_mode_addresses(ct, name):
