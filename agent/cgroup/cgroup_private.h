@@ -28,6 +28,9 @@ int cgroup_pids_below(int dir, pid_t **ret, size_t *ret_n, struct err *e) must_c
 /* Remove the cgroups below `dir`. */
 int cgroup_remove_below(int dir, struct err *e) must_check;
 
+/* ERR_EXHAUSTED: a list in it has more entries than make sense. */
+int cgroup_check_lists(const Grpc__LinuxResources *r, struct err *e) must_check;
+
 /* "2MB", "1GB", "64KB" */
 bool cgroup_is_page_size(const char *size);
 

@@ -253,11 +253,12 @@ static int apply_devices(struct applying *a, const Grpc__LinuxResources *r, stru
 	return 0;
 }
 
-static int check_sizes(const Grpc__LinuxResources *r, struct err *e)
+int cgroup_check_lists(const Grpc__LinuxResources *r, struct err *e)
 {
 	const Grpc__LinuxBlockIO *b = r->blockio;
 
 	if (r->n_devices > ENTRIES_MAX || r->n_hugepagelimits > ENTRIES_MAX ||
+	    (r->network && r->network->n_priorities > ENTRIES_MAX) ||
 	    (b && (b->n_weightdevice > ENTRIES_MAX || b->n_throttlereadbpsdevice > ENTRIES_MAX ||
 		   b->n_throttlewritebpsdevice > ENTRIES_MAX ||
 		   b->n_throttlereadiopsdevice > ENTRIES_MAX ||
@@ -269,7 +270,7 @@ static int check_sizes(const Grpc__LinuxResources *r, struct err *e)
 
 static int apply_all(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
 {
-	if (check_sizes(r, e) < 0)
+	if (cgroup_check_lists(r, e) < 0)
 		return -1;
 	if (r->cpu && apply_cpu(a, r->cpu, e) < 0)
 		return -1;

@@ -9,8 +9,6 @@
 #include "common/base/fd.h"
 #include "common/base/num.h"
 
-#define ENTRIES_MAX 1024
-
 enum importance {
 	LIMIT,      /* failing is an error */
 	PREFERENCE, /* failing is noted */
@@ -232,9 +230,8 @@ static int apply_devices(struct applying *a, const Grpc__LinuxResources *r, stru
 
 static int apply_all(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
 {
-	if (r->n_devices > ENTRIES_MAX || r->n_hugepagelimits > ENTRIES_MAX)
-		return err_set(e, ERR_EXHAUSTED, "a list of resources has more than %d entries",
-			       ENTRIES_MAX);
+	if (cgroup_check_lists(r, e) < 0)
+		return -1;
 	if (r->cpu && apply_cpu(a, r->cpu, e) < 0)
 		return -1;
 	if (r->memory && apply_memory(a, r->memory, e) < 0)

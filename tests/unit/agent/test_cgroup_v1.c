@@ -119,6 +119,23 @@ static void knows_controllers_by_name(void **state)
 	assert_int_equal(v1_dir(&cg, "mem"), -1);
 }
 
+static void refuses_long_lists(void **state)
+{
+	Grpc__LinuxWeightDevice weight = GRPC__LINUX_WEIGHT_DEVICE__INIT;
+	Grpc__LinuxWeightDevice *weights[1025];
+	Grpc__LinuxBlockIO io = GRPC__LINUX_BLOCK_IO__INIT;
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(weights); i++)
+		weights[i] = &weight;
+	io.weightdevice = weights;
+	io.n_weightdevice = ARRAY_LEN(weights);
+	r.blockio = &io;
+	assert_err(cgroup_apply(&cg, &r, NULL, &e), &e, ERR_EXHAUSTED, "1024 entries");
+}
+
 static void writes_limits(void **state)
 {
 	Grpc__LinuxThrottleDevice throttle = GRPC__LINUX_THROTTLE_DEVICE__INIT;
@@ -252,6 +269,7 @@ int main(void)
 		cmocka_unit_test(finds_the_hierarchies),
 		cmocka_unit_test_setup_teardown(knows_controllers_by_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(writes_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_long_lists, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_what_is_not_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(writes_device_rules, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reads_statistics, set_up, tear_down),
