@@ -6,30 +6,109 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
+#define UNIT_NAME_BYTES 255 /* systemd.unit(5) */
+#define SLICE_SUFFIX    ".slice"
+#define SCOPE_SUFFIX    ".scope"
+
+static bool ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s);
+	size_t m = strlen(suffix);
+
+	return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+/* Something before the suffix, of what systemd.unit(5) allows; of no template. */
+static bool is_unit_name(const char *name, const char *suffix)
+{
+	size_t len = strlen(name);
+
+	return ends_with(name, suffix) && len > strlen(suffix) && len <= UNIT_NAME_BYTES &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789:-_.\\") == len;
+}
+
+/*
+ * What could be taken for a file of a cgroup, or for a name that was changed already, has a '_' in front as
+ * the name of a directory. Seen of systemd 252: "cpu.slice" is one, "cpu-a.slice" and "cpu.a.slice" are not.
+ */
+static void add_directory(struct buf *path, const char *name, size_t len, const char *suffix)
+{
+	static const char *const controllers[] = { "blkio",
+						   "bpf-devices",
+						   "bpf-firewall",
+						   "bpf-foreign",
+						   "bpf-socket-bind",
+						   "bpf-restrict-network-interfaces",
+						   "cpu",
+						   "cpuacct",
+						   "cpuset",
+						   "devices",
+						   "io",
+						   "memory",
+						   "pids" };
+	bool change = name[0] == '_' || name[0] == '.' ||
+		      (len >= strlen("cgroup") && strncmp(name, "cgroup", 6) == 0 &&
+		       (len == strlen("cgroup") || name[6] == '.'));
+
+	for (size_t i = 0; i < ARRAY_LEN(controllers) && !change; i++)
+		change = strlen(controllers[i]) == len && strncmp(controllers[i], name, len) == 0;
+	buf_addf(path, "/%s%.*s%s", change ? "_" : "", (int)len, name, suffix);
+}
+
 /*
  * "a-b-c.slice" is below "a-b.slice", which is below "a.slice" (systemd.slice(5)); "-.slice" is the root.
- * NULL: no name of a slice.
+ * false: no name of a slice.
  */
-static char *slice_path(const char *slice)
+static bool add_slice(struct buf *path, const char *slice)
 {
-	auto_buf struct buf path = BUF_INIT;
-	const char *suffix = strstr(slice, ".slice");
+	const char *suffix;
 
-	if (!suffix || suffix[strlen(".slice")] != '\0')
-		return NULL;
-	buf_addf(&path, "/");
+	if (!is_unit_name(slice, SLICE_SUFFIX))
+		return false;
+	suffix = slice + strlen(slice) - strlen(SLICE_SUFFIX);
 	if (strcmp(slice, "-.slice") == 0)
-		return take_ptr(path.data);
+		return true;
 	for (const char *dash = slice;; dash++) {
-		const char *end = strchr(dash, '-') ? strchr(dash, '-') : suffix;
+		const char *end = dash + strcspn(dash, "-");
 
+		if (end > suffix)
+			end = suffix;
 		if (end == dash)
-			return NULL; /* "-a", "a--b", "a-" */
-		buf_addf(&path, "%.*s.slice/", (int)(end - slice), slice);
+			return false; /* "-a", "a--b", "a-" */
+		add_directory(path, slice, (size_t)(end - slice), SLICE_SUFFIX);
 		if (end == suffix)
-			return take_ptr(path.data);
+			return true;
 		dash = end;
 	}
+}
+
+/* A slice in the place of a scope: its own name says below which other it is. */
+static bool add_slice_below(struct buf *path, const char *name)
+{
+	auto_buf struct buf own = BUF_INIT;
+	const char *last;
+
+	if (!add_slice(&own, name) || own.len == 0)
+		return false;
+	last = strrchr(own.data, '/');
+	if ((size_t)(last - own.data) != path->len || strncmp(own.data, path->data, path->len) != 0)
+		return false;
+	buf_addf(path, "%s", last);
+	return true;
+}
+
+static bool add_unit(struct buf *path, const char *prefix, const char *name)
+{
+	auto_free char *scope =
+		xasprintf("%s%s%s" SCOPE_SUFFIX, prefix, prefix[0] ? "-" : "", name);
+
+	if (ends_with(name, SLICE_SUFFIX))
+		return add_slice_below(path, name);
+	if (!name[0] || !is_unit_name(scope, SCOPE_SUFFIX))
+		return false;
+	add_directory(path, scope, strlen(scope) - strlen(SCOPE_SUFFIX), SCOPE_SUFFIX);
+	return true;
 }
 
 /*
@@ -39,23 +118,19 @@ static char *slice_path(const char *slice)
 static char *from_systemd(const char *text, bool *ret_is)
 {
 	auto_free char *slice = xstrdup(text);
-	auto_free char *dir = NULL;
+	auto_buf struct buf path = BUF_INIT;
 	char *prefix = strchr(slice, ':');
 	char *name = prefix ? strchr(prefix + 1, ':') : NULL;
-	const char *end;
 
 	*ret_is = name && !strchr(name + 1, ':') && !strchr(text, '/');
 	if (!*ret_is)
 		return NULL;
 	*prefix++ = '\0';
 	*name++ = '\0';
-	dir = slice_path(slice[0] ? slice : "system.slice");
-	if (!dir || !name[0])
+	buf_add(&path, "", 0);
+	if (!add_slice(&path, slice[0] ? slice : "system.slice") || !add_unit(&path, prefix, name))
 		return NULL;
-	end = strstr(name, ".slice");
-	if (end && end[strlen(".slice")] == '\0')
-		return xasprintf("%s%s", dir, name);
-	return xasprintf("%s%s%s%s.scope", dir, prefix, prefix[0] ? "-" : "", name);
+	return take_ptr(path.data);
 }
 
 char *cgroup_path_parse(const char *cgroups_path, const char *container_id, struct err *e)
