@@ -24,6 +24,7 @@
 #define SANDBOX_STORAGES_MAX  128u
 #define DNS_LINES_MAX         64u
 #define RESOLV_CONF           "/etc/resolv.conf"
+#define BLANKS                " \t\r\n" /* around a line of it */
 #define KERNEL_MODULES_MAX    64u
 #define MODULE_PARAMETERS_MAX 64u
 #define MODPROBE_MS           20000
@@ -178,8 +179,14 @@ static int set_dns(struct sandbox *sb, const Grpc__CreateSandboxRequest *req, st
 
 	if (req->n_dns == 0 || stat(RESOLV_CONF, &st) < 0)
 		return 0;
-	for (size_t i = 0; i < req->n_dns; i++)
-		buf_addf(&text, "%s\n", req->dns[i]);
+	for (size_t i = 0; i < req->n_dns; i++) {
+		const char *line = req->dns[i] + strspn(req->dns[i], BLANKS);
+		size_t len = strlen(line);
+
+		while (len > 0 && strchr(BLANKS, line[len - 1]))
+			len--;
+		buf_addf(&text, "%.*s\n", (int)len, line);
+	}
 	if (path_mkdirs(dir, 0755, e) < 0)
 		return -1;
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

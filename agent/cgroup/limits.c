@@ -212,6 +212,8 @@ static int apply_throttle(struct applying *a, Grpc__LinuxThrottleDevice *const *
 
 static int apply_block_io(struct applying *a, const Grpc__LinuxBlockIO *b, struct err *e)
 {
+	if (b->leafweight != 0)
+		skip(a, "leaf weight");
 	if (b->weight != 0) {
 		auto_free char *weight =
 			xasprintf("default %llu", (unsigned long long)cgroup_io_weight(b->weight));
@@ -284,6 +286,8 @@ static int apply_all(struct applying *a, const Grpc__LinuxResources *r, struct e
 		return -1;
 	if (r->blockio && apply_block_io(a, r->blockio, e) < 0)
 		return -1;
+	if (r->network && (r->network->classid != 0 || r->network->n_priorities > 0))
+		skip(a, "network class and priorities");
 	return apply_devices(a, r, e);
 }
 

@@ -28,25 +28,27 @@ static bool is_unit_name(const char *name, const char *suffix)
 			    "0123456789:-_.\\") == len;
 }
 
+/* Those that systemd knows, of either version and of its own. */
+static const char *const controllers[] = { "blkio",
+					   "bpf-devices",
+					   "bpf-firewall",
+					   "bpf-foreign",
+					   "bpf-socket-bind",
+					   "bpf-restrict-network-interfaces",
+					   "cpu",
+					   "cpuacct",
+					   "cpuset",
+					   "devices",
+					   "io",
+					   "memory",
+					   "pids" };
+
 /*
  * What could be taken for a file of a cgroup, or for a name that was changed already, has a '_' in front as
  * the name of a directory. Seen of systemd 252: "cpu.slice" is one, "cpu-a.slice" and "cpu.a.slice" are not.
  */
 static void add_directory(struct buf *path, const char *name, size_t len, const char *suffix)
 {
-	static const char *const controllers[] = { "blkio",
-						   "bpf-devices",
-						   "bpf-firewall",
-						   "bpf-foreign",
-						   "bpf-socket-bind",
-						   "bpf-restrict-network-interfaces",
-						   "cpu",
-						   "cpuacct",
-						   "cpuset",
-						   "devices",
-						   "io",
-						   "memory",
-						   "pids" };
 	bool change = name[0] == '_' || name[0] == '.' ||
 		      (len >= strlen("cgroup") && strncmp(name, "cgroup", 6) == 0 &&
 		       (len == strlen("cgroup") || name[6] == '.'));

@@ -367,6 +367,27 @@ void container_remove(struct container *c)
 
 	c->state = CONTAINER_REMOVING;
 	undo_run(&held->teardown);
+	held->removed = true;
+	cond_wake_all(&held->removed_changed);
+}
+
+static void remove_now(void *arg)
+{
+	auto_container struct container *c = arg;
+
+	container_remove(c);
+}
+
+int container_remove_until(struct container *c, struct deadline d, struct err *e)
+{
+	auto_container struct container *held = container_ref(c);
+
+	c->state = CONTAINER_REMOVING; /* from now on for every other request */
+	fiber_start("removal of a container", remove_now, container_ref(c));
+	while (!held->removed)
+		if (cond_wait(&held->removed_changed, d, e) < 0)
+			return err_wrap(e, "container %s is still being removed", held->id);
+	return 0;
 }
 
 void container_remove_all(struct sandbox *sb)

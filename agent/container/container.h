@@ -54,6 +54,8 @@ struct container {
 	bool in_pod;       /* one of a pod's, which is not its pause container */
 	bool lends_pid_ns; /* the sandbox's shared one is this container's */
 	bool shares_pid_ns;
+	bool removed; /* all that was its own has been taken back */
+	struct cond removed_changed;
 	struct io *oom_watch; /* its fiber's to free; NULL: none */
 	uint64_t oom_kills;   /* reported so far */
 	UT_hash_handle hh;
@@ -94,6 +96,8 @@ int container_update(struct container *c, const Grpc__LinuxResources *resources,
 
 /* Kills what runs in it, then takes everything back. Nothing of it is left, or the log says what. */
 void container_remove(struct container *c);
+/* The same, but ERR_TIMEOUT when it takes longer than that: the removal goes on without the caller. */
+int container_remove_until(struct container *c, struct deadline d, struct err *e) must_check;
 void container_remove_all(struct sandbox *sb);
 
 /* "" and the container's id mean the init (hosts differ); borrowed, NULL: no such process. */

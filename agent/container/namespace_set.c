@@ -37,13 +37,20 @@ static const struct kind *kind_of_type(const char *type)
 	return NULL;
 }
 
+static bool has(const struct namespace_set *s, unsigned flag)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->ns[i].type, kind_find(flag)->type) == 0)
+			return true;
+	return false;
+}
+
 static int add(struct namespace_set *s, unsigned flag, int fd, struct err *e)
 {
 	const struct kind *kind = kind_find(flag);
 
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->ns[i].type, kind->type) == 0)
-			return err_set(e, ERR_INVALID, "namespace '%s' is given twice", kind->type);
+	if (has(s, flag))
+		return err_set(e, ERR_INVALID, "namespace '%s' is given twice", kind->type);
 	s->ns[s->n++] = (struct process_namespace){ .type = kind->type, .fd = fd };
 	return 0;
 }
@@ -106,7 +113,6 @@ int namespace_set_choose(const struct container *c, const Grpc__Linux *linux_spe
 			 struct namespace_set *ret, struct err *e)
 {
 	struct namespace_set s = { .n = 0 };
-	bool own_mounts = false;
 	int r = 0;
 
 	for (size_t i = 0; i < CONTAINER_NAMESPACES_MAX; i++)
@@ -116,10 +122,11 @@ int namespace_set_choose(const struct container *c, const Grpc__Linux *linux_spe
 			       linux_spec->n_namespaces);
 	for (size_t i = 0; i < linux_spec->n_namespaces && r == 0; i++)
 		r = choose_one(&s, c->sandbox, linux_spec->namespaces[i], e);
-	for (size_t i = 0; i < s.n; i++)
-		own_mounts = own_mounts || strcmp(s.ns[i].type, "mount") == 0;
-	if (r == 0 && !own_mounts)
+	if (r == 0 && !has(&s, CLONE_NEWNS))
 		r = add(&s, CLONE_NEWNS, -1, e);
+	/* Hosts leave it out, and the mount at /sys/fs/cgroup is the container's own directory. */
+	if (r == 0 && c->cgroup && !cgroup_files(c->cgroup) && !has(&s, CLONE_NEWCGROUP))
+		r = add(&s, CLONE_NEWCGROUP, -1, e);
 	if (r == 0)
 		r = choose_pid(&s, c, share_pid, e);
 	if (r < 0) {

@@ -17,6 +17,8 @@
 #include "agent/device/uevent.h"
 #include "common/async/fiber.h"
 #include "common/async/io.h"
+#include "common/async/work.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
@@ -91,6 +93,16 @@ const char *device_watch_dev(const struct device_watch *w)
 	return w->dev;
 }
 
+/* A block of memory that was plugged in. The kernel takes its time over a large one. */
+static void take_memory(void *arg)
+{
+	const char *path = arg;
+	struct err e = ERR_INIT;
+
+	if (file_write(AT_FDCWD, path, "1", 1, &e) < 0)
+		log_debug("plugged memory: %s", e.text);
+}
+
 void device_watch_feed(struct device_watch *w, const char *message, size_t len)
 {
 	struct known *k = NULL;
@@ -108,6 +120,12 @@ void device_watch_feed(struct device_watch *w, const char *message, size_t len)
 		return;
 	if (k)
 		known_forget(w, k);
+	if (strcmp(u.subsystem, "memory") == 0) {
+		auto_free char *path = xasprintf("%s%s/online", w->sys, u.devpath);
+
+		work_run(take_memory, path);
+		return; /* nobody waits for that */
+	}
 	if (HASH_COUNT(w->known) < KNOWN_MAX) {
 		k = xnew(struct known);
 		k->devpath = xstrdup(u.devpath);

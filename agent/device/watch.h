@@ -30,7 +30,7 @@ void device_watch_free(struct device_watch *w);
 int device_watch_open(struct device_watch *w, struct err *e) must_check;
 void device_watch_run(void *watch);
 
-/* One message of the kernel. What is none of its forms is ignored. */
+/* One message of the kernel. What is none of its forms is ignored. New memory is taken into use, in a fiber. */
 void device_watch_feed(struct device_watch *w, const char *message, size_t len);
 
 const char *device_watch_sys(const struct device_watch *w); /* borrowed */

@@ -8,12 +8,15 @@
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
 
-/* Taking processors and memory into use that the host has plugged in. In fibers. */
+/*
+ * Taking processors and memory into use that the host has plugged in. In fibers. `sys`: "/sys", or what
+ * stands for it in a test.
+ */
 
-/* Until `wanted` processors are online altogether; ERR_TIMEOUT says how many are. */
-int online_cpus(uint32_t wanted, struct deadline d, struct err *e) must_check;
+/* Until `wanted` processors are online altogether, and no more; ERR_TIMEOUT says how many are. */
+int online_cpus(const char *sys, uint32_t wanted, struct deadline d, struct err *e) must_check;
 
 /* Every memory block that is there. A kernel without hot-plug has none: success. */
-int online_memory(struct err *e) must_check;
+int online_memory(const char *sys, struct err *e) must_check;
 
 #endif

@@ -102,11 +102,21 @@ static struct rtnl_link *find_link(struct nl_cache *links, const struct wanted *
 	auto_nl_link struct rtnl_link *named = NULL;
 
 	*ret_set_address = false;
+	/* The place is certain, an address may be another link's for the moment. */
+	if (device) {
+		named = rtnl_link_get_by_name(links, device);
+		if (!named)
+			netlink_link_missing(e, "Name", device);
+		else
+			*ret_set_address =
+				w->has_hardware_address && !has_hardware_address(named, w);
+		return named;
+	}
 	for (struct nl_object *o = nl_cache_get_first(links); o && w->has_hardware_address;
 	     o = nl_cache_get_next(o))
 		if (has_hardware_address((struct rtnl_link *)o, w))
 			return (struct rtnl_link *)o;
-	named = rtnl_link_get_by_name(links, device ? device : w->message->name);
+	named = rtnl_link_get_by_name(links, w->message->name);
 	if (!named) {
 		netlink_link_missing(e, w->has_hardware_address ? "Address" : "Name",
 				     w->has_hardware_address ? w->message->hwaddr

@@ -24,12 +24,15 @@ HANDLER(on_start_container)
 	return container_start(call->target, d, e);
 }
 
-/* The timeout of the request is not needed: each step of the removal has its own. */
+/* Each step of the removal has its own limit: without one of the host's it comes to its end. */
 HANDLER(on_remove_container)
 {
-	(void)req;
+	const Grpc__RemoveContainerRequest *remove = req;
+	struct deadline d = deadline_in_ms((int64_t)remove->timeout * 1000);
+
 	(void)resp;
-	(void)e;
+	if (remove->timeout > 0)
+		return container_remove_until(call->target, d, e);
 	container_remove(call->target);
 	return 0;
 }

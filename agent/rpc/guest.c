@@ -187,9 +187,9 @@ HANDLER(on_online_cpu_mem)
 	struct deadline d = deadline_min(call->deadline, deadline_in_ms(ONLINE_LIMIT_MS));
 
 	(void)resp;
-	if (online->nb_cpus > 0 && online_cpus(online->nb_cpus, d, e) < 0)
+	if (online->nb_cpus > 0 && online_cpus("/sys", online->nb_cpus, d, e) < 0)
 		return -1;
-	if (!online->cpu_only && online_memory(e) < 0)
+	if (!online->cpu_only && online_memory("/sys", e) < 0)
 		return -1;
 	widen_cpusets(call->self);
 	return 0;

@@ -12,7 +12,6 @@
 #include "agent/guest/command.h"
 #include "agent/modules.h"
 #include "agent/mount/mount.h"
-#include "agent/storage/fs_group.h"
 #include "agent/storage/verified.h"
 #include "common/base/mem.h"
 #include "common/verity/verity.h"
@@ -148,16 +147,7 @@ static int block_mount(const Grpc__Storage *s, const struct mount_point *at,
 			return -1;
 	}
 	onto = mount_point_make(at, !(o.flags & MS_BIND), e);
-	if (onto < 0 || mount_at(mapped ? mapped : node, at, s->fstype, &o, e) < 0)
-		return -1;
-	if (s->fs_group && fs_group_apply(at, s->fs_group, o.flags & MS_RDONLY, e) < 0) {
-		struct err late = ERR_INIT;
-
-		if (mount_remove(at, &late) < 0)
-			err_append(e, "%s", late.text);
-		return -1;
-	}
-	return 0;
+	return onto < 0 ? -1 : mount_at(mapped ? mapped : node, at, s->fstype, &o, e);
 }
 
 const struct storage_driver block_blk = { .name = "blk", .mount = block_mount };

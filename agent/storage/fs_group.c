@@ -5,8 +5,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/async/work.h"
@@ -17,21 +19,20 @@
 struct walk {
 	int root;
 	gid_t gid;
-	mode_t bits; /* for files; directories get more */
 	bool only_if_root_differs;
 	dev_t device;
 	struct err e;
 };
 
-static mode_t wanted_bits(const struct walk *w, mode_t mode)
+static mode_t wanted_bits(mode_t mode)
 {
-	return S_ISDIR(mode) ? w->bits | 0110 | S_ISGID : w->bits;
+	return S_ISDIR(mode) ? 0770 | S_ISGID : 0660;
 }
 
 /* fd is an O_PATH descriptor of a file or directory. */
 static int change(struct walk *w, int fd, const struct stat *st)
 {
-	mode_t mode = (st->st_mode & 07777) | wanted_bits(w, st->st_mode);
+	mode_t mode = (st->st_mode & 07777) | wanted_bits(st->st_mode);
 	char path[FD_PATH_MAX];
 
 	if (st->st_gid != w->gid && fchownat(fd, "", (uid_t)-1, w->gid, AT_EMPTY_PATH) < 0)
@@ -103,30 +104,32 @@ static void walk_now(void *arg)
 		return;
 	}
 	if (w->only_if_root_differs && st.st_gid == w->gid &&
-	    (st.st_mode & wanted_bits(w, st.st_mode)) == wanted_bits(w, st.st_mode))
+	    (st.st_mode & wanted_bits(st.st_mode)) == wanted_bits(st.st_mode))
 		return;
 	w->device = st.st_dev;
 	(void)walk_opened(w, w->root, ".", 0);
 }
 
-int fs_group_apply(const struct mount_point *at, const Grpc__FSGroup *group, bool read_only,
-		   struct err *e)
+int fs_group_apply(const struct mount_point *at, const Grpc__FSGroup *group, struct err *e)
 {
 	auto_close int root = mount_point_open(at, e);
 	struct walk w = {
 		.root = root,
 		.gid = group->group_id,
-		.bits = read_only ? 0440 : 0660,
 		.only_if_root_differs =
 			group->group_change_policy == TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch,
 		.e = ERR_INIT,
 	};
+	struct statvfs fs;
 
 	if (root < 0)
 		return -1;
+	if (fstatvfs(root, &fs) < 0)
+		return err_sys(e, errno, "file system group of '%s'", at->path);
+	if (fs.f_flag & ST_RDONLY)
+		return 0;
 	work_run(walk_now, &w);
-	/* What is mounted read-only keeps the group that it has. */
-	if (w.e.code == ERR_NONE || (read_only && w.e.sys == EROFS))
+	if (w.e.code == ERR_NONE)
 		return 0;
 	*e = w.e;
 	return err_wrap(e, "file system group of '%s'", at->path);

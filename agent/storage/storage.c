@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/mount/mount.h"
+#include "agent/storage/fs_group.h"
 #include "agent/storage/layers.h"
 #include "common/async/fiber.h"
 #include "common/base/log.h"
@@ -77,9 +78,20 @@ struct request {
 static int request_mount(const struct request *r, const struct mount_point *at,
 			 const struct storage_user *user, struct undo *teardown, struct err *e)
 {
-	if (r->driver)
-		return r->driver->mount(r->member[0], at, user, teardown, e);
-	return layers_mount(r->member, r->n, at, user, teardown, e);
+	const Grpc__FSGroup *group = r->member[0]->fs_group;
+
+	if (!r->driver)
+		return layers_mount(r->member, r->n, at, user, teardown, e);
+	if (r->driver->mount(r->member[0], at, user, teardown, e) < 0)
+		return -1;
+	if (group && fs_group_apply(at, group, e) < 0) {
+		struct err late = ERR_INIT;
+
+		if (mount_remove(at, &late) < 0)
+			err_append(e, "%s", late.text);
+		return -1;
+	}
+	return 0;
 }
 
 /* A link that is in the way is there too, and not ours to take away. */

@@ -129,6 +129,23 @@ static void sets_a_hardware_address(void **state)
 	assert_has(output_of("ip link show first"), "NOARP");
 }
 
+/* The link that the host names by its place, whoever has its address or its name. */
+static void takes_the_device(void **state)
+{
+	Types__Interface i = wanted("first", "02:00:00:00:00:01");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(net_update_interface(&i, "second", &e), 0);
+	assert_has(output_of("ip -4 addr show first"), "192.0.2.1/24");
+	assert_has(output_of("ip link show first"), "02:00:00:00:00:01");
+	/* Who had the name has the other one, and its own address still. */
+	assert_has(output_of("ip link show second"), "02:00:00:00:00:01");
+	assert_string_equal(output_of("ip -4 addr show second"), "");
+	assert_int_equal(net_update_interface(&i, "none", &e), -1);
+	assert_has(e.text, "Link not found");
+}
+
 static void misses_a_link(void **state)
 {
 	Types__Interface none = wanted("none", "02:00:00:00:00:99");
@@ -250,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup(updates_an_interface, set_up),
 		cmocka_unit_test_setup(exchanges_names, set_up),
 		cmocka_unit_test_setup(sets_a_hardware_address, set_up),
+		cmocka_unit_test_setup(takes_the_device, set_up),
 		cmocka_unit_test_setup(misses_a_link, set_up),
 		cmocka_unit_test_setup(updates_routes, set_up),
 		cmocka_unit_test_setup(lists_interfaces, set_up),

@@ -188,6 +188,15 @@ def test_exec_under_a_delegated_cgroup(g):
     g.remove(name)
 
 
+def test_cgroup_namespace(g):
+    """Made though the host leaves it out: what is mounted is the container's own directory, and so is what /proc says."""
+    shared = ("mount", "ipc", "uts")
+    name = g.start("sleep", "100", namespaces=shared)
+    check_equal(g.exec_output(name, "cat", "/proc/self/cgroup", "/proc/1/cgroup")[0].splitlines()[0], "0::/")
+    g.remove(name)
+    check_equal(g.output("cat", "/proc/self/cgroup", namespaces=shared)[0], "0::/\n")
+
+
 def test_signals(g):
     name = g.start("sleep", "100")
     g.kill(name, 0)

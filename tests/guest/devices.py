@@ -4,10 +4,11 @@
 What the agent waits for is plugged while it waits.
 """
 
+import os
 import time
 
 import machine
-from guest import PRIVILEGED, RUN, bind, spec, text_of, to_bytes
+from guest import PRIVILEGED, RUN, SHARE, bind, spec, text_of, to_bytes
 from machine import MIB
 from report import Failure, check, check_equal, check_in
 
@@ -100,6 +101,26 @@ def test_group_of_a_disk(g):
     name, _ = with_storage(g, **blk, fs_group={"group_id": 2000})
     check_equal(sh(g, name, "cd /mnt; stat -c '%g %a' . dir dir/file; stat -c %g link /bin"),
                 "2000 2775\n2000 2775\n2000 660\n0\n0\n")
+    end(g, name)
+
+
+def test_group_of_what_is_no_disk(g):
+    source = f"{g.share}/of-a-group"
+    os.makedirs(f"{source}/dir")
+    with open(f"{source}/dir/file", "w") as file:
+        file.write("x")
+    os.chmod(f"{source}/dir/file", 0o600)
+    look = "cd /mnt; stat -c '%g %a' . dir dir/file"
+    bound = {"driver": "bind", "source": f"{SHARE}/of-a-group", "fstype": "bind", "fs_group": {"group_id": 2001}}
+    name, _ = with_storage(g, **bound, options=["ro"])
+    check_equal(sh(g, name, look), "0 755\n0 755\n0 600\n", "read-only: as it is")
+    end(g, name)
+    name, _ = with_storage(g, **bound)
+    check_equal(sh(g, name, look), "2001 2775\n2001 2775\n2001 660\n")
+    end(g, name)
+    name, _ = with_storage(g, driver="ephemeral", source="tmpfs", fstype="tmpfs", fs_group={"group_id": 2002},
+                           options=["mode=0700"])
+    check_equal(sh(g, name, "stat -c '%g %a' /mnt"), "2002 2770\n")
     end(g, name)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from guest import CAPABILITIES, RUN, SHARE, Local, bind, spec
+from guest import CAPABILITIES, RUN, SHARE, Local, Status, bind, spec
 from report import Failure, Skip, check, check_equal, check_in
 
 
@@ -104,6 +104,34 @@ def test_hook_that_hangs(g):
     message, _ = with_hooks(g)
     message["Hooks"] = {"Prestart": [{"Path": f"{SHARE}/busybox/bin/busybox", "Args": ["sleep", "1000"], "Timeout": 1}]}
     g.agent.refused("CreateContainer", "DEADLINE_EXCEEDED", container_id=g.new_id(), OCI=g.placed(message))
+
+
+def test_remove_timeout(g):
+    """The host stops waiting, the removal does not stop."""
+    message, log = with_hooks(g, {"Poststop": "$b sleep 3"})
+    name = placed_create(g, message)
+    start = time.monotonic()
+    g.agent.refused("RemoveContainer", "DEADLINE_EXCEEDED", container_id=name, timeout=1, text="still being removed")
+    check(0.9 < time.monotonic() - start < 2.9, "the timeout of the request")
+    g.agent.refused("RemoveContainer", "FAILED_PRECONDITION", container_id=name)
+    g.agent.refused("StartContainer", "FAILED_PRECONDITION", container_id=name)
+    until_gone(g, name)
+    check_equal(kinds(log)[-2:], ["Poststop"] * 2)
+    name = placed_create(g, spec("true"))
+    g.agent("RemoveContainer", container_id=name, timeout=60)
+    g.agent.refused("RemoveContainer", "NOT_FOUND", container_id=name)
+
+
+def until_gone(g, name):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            g.agent("StatsContainer", container_id=name)
+        except Status as status:
+            if status.code == "NOT_FOUND":
+                return
+        check(time.monotonic() < deadline, f"{name} does not go")
+        time.sleep(0.1)
 
 
 class HookedLocal(Local):

@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 
-from guest import Guest, Status
+from guest import Guest, Status, bind
 from report import Skip, check, check_equal, check_in
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -19,6 +19,7 @@ mkdir -p /dev/pts /run
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 ln -sf pts/ptmx /dev/ptmx
 mount -t tmpfs run /run
+echo nameserver 203.0.113.1 > /etc/resolv.conf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 while read -r module needs; do insmod $module; done < /etc/husk/modules
 while read -r module needs; do insmod $module; done < /etc/husk/modules.serial
@@ -35,6 +36,8 @@ poweroff -f
 
 
 class ServiceGuest(Guest):
+    sandbox_fields = {"dns": ["  nameserver 192.0.2.1\t", "search example.org\n"]}
+
     def prepare(self):
         images = f"{self.directory}/images"
         cache = os.environ.get("HUSK_CACHE", os.path.join(TOP, ".cache"))
@@ -62,6 +65,8 @@ def agent_as_a_service(build):
         check(not details.get("init_daemon"), "process 1 is another")
         check_equal(g.look("cat /guest/proc/1/comm").strip(), "init")
         check_equal(g.shell("echo out; echo err >&2; exit 7"), ("out\n", "err\n", 7))
+        check_equal(g.shell("cat /mnt/file", mounts=[bind("/etc/resolv.conf", "/mnt/file")])[0],
+                    "nameserver 192.0.2.1\nsearch example.org\n", "the pod's lines instead of the image's file")
         name = g.start("sh", "-c", "sleep 0.1 & exec sleep 100", resources={"Memory": {"Limit": 64 << 20}})
         check_equal(g.exec_output(name, "sh", "-c", "(sleep 0.1 &) ; exit 3")[2], 3)
         stats = g.agent("StatsContainer", container_id=name)["cgroup_stats"]

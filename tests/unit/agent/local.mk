@@ -42,6 +42,7 @@ AGENT_TESTS = \
 	tests/unit/agent/test_metrics \
 	tests/unit/agent/test_mirror \
 	tests/unit/agent/test_mount_options \
+	tests/unit/agent/test_online \
 	tests/unit/agent/test_storage \
 	tests/unit/agent/test_streams
 check_PROGRAMS += $(AGENT_TESTS)
@@ -63,6 +64,8 @@ tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c
 tests_unit_agent_test_layers_plan_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mirror_SOURCES = tests/unit/agent/test_mirror.c
 tests_unit_agent_test_mirror_LDADD = $(agent_test_libs)
+tests_unit_agent_test_online_SOURCES = tests/unit/agent/test_online.c
+tests_unit_agent_test_online_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mount_options_SOURCES = tests/unit/agent/test_mount_options.c
 tests_unit_agent_test_mount_options_LDADD = $(agent_test_libs)
 tests_unit_agent_test_copy_file_SOURCES = tests/unit/agent/test_copy_file.c

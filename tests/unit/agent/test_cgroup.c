@@ -307,6 +307,8 @@ static void names_the_file_of_a_limit_that_cannot_be_set(void **state)
 static void notes_what_is_only_a_preference(void **state)
 {
 	struct err e = ERR_INIT;
+	Grpc__LinuxBlockIO block_io = GRPC__LINUX_BLOCK_IO__INIT;
+	Grpc__LinuxNetwork network = GRPC__LINUX_NETWORK__INIT;
 	char *skipped = NULL;
 
 	(void)state;
@@ -316,8 +318,13 @@ static void notes_what_is_only_a_preference(void **state)
 	memory.swap = 4096; /* no swap */
 	memory.swappiness = 5;
 	cpu.shares = 2;
+	block_io.leafweight = 10;
+	network.classid = 1;
+	resources.blockio = &block_io;
+	resources.network = &network;
 	assert_int_equal(cgroup_apply(cg, &resources, &skipped, &e), 0);
-	assert_string_equal(skipped, "cpu.weight, memory.swap.max, swappiness");
+	assert_string_equal(skipped, "cpu.weight, memory.swap.max, swappiness, leaf weight, "
+				     "network class and priorities");
 	free(skipped);
 }
 

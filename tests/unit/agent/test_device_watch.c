@@ -474,6 +474,41 @@ static void test_scan(void **state)
 	fiber_main(scan, NULL);
 }
 
+/* Plugged memory is of no use before somebody says so. */
+static void new_memory(void *arg)
+{
+	static const char block[] = "/devices/system/memory/memory40";
+	struct device_watch *w;
+	struct device_tree t;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	device_tree_make(&t);
+	device_tree_add(&t, block);
+	w = device_watch_new(t.sys, t.dev, TIMEOUT_MS);
+	for (int i = 0; i < 2; i++) {
+		auto_free char *path = xasprintf("%s%s/online", t.sys, block);
+		auto_free char *text = NULL;
+		auto_free char *message = NULL;
+		auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		size_t len;
+
+		assert_int_equal(write_all(fd, "0", 1), 0);
+		message = device_tree_event(i ? "add" : "change", "memory", block, &len);
+		device_watch_feed(w, message, len);
+		assert_ok(file_read(AT_FDCWD, path, 100, &text, NULL, &e), &e);
+		assert_string_equal(text, i ? "1" : "0");
+	}
+	device_watch_free(w);
+	device_tree_remove(&t);
+}
+
+static void takes_new_memory(void **state)
+{
+	(void)state;
+	fiber_main(new_memory, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_no_node),
 		cmocka_unit_test(test_unusable_node),
 		cmocka_unit_test(test_scan),
+		cmocka_unit_test(takes_new_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
