@@ -2,7 +2,9 @@
 /* Devices of the host in a container's specification; see host_devices.h. */
 #include "agent/container/host_devices.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -13,10 +15,12 @@
 #include "agent/modules.h"
 #include "agent/storage/block.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 
 #define DEVICES_OF_HOST_MAX 256u
 #define ENVIRONMENT_PREFIX  "PCIDEVICE_"
-#define ADDRESS_LEN         12u /* dddd:bb:dd.f */
+#define ADDRESS_LEN         12u     /* dddd:bb:dd.f */
+#define VFIO_PREFIX         "vfio-" /* of types of devices that are passed through */
 
 /* What the specification is to say of one device. */
 struct update {
@@ -257,6 +261,69 @@ static int apply(const struct updates *u, Grpc__Spec *spec, struct err *e)
 	return 0;
 }
 
+/* One that the specification has is the host's of that name. */
+static void add_node(Grpc__Linux *l, const char *path, const struct stat *st)
+{
+	Grpc__LinuxDevice *d = find_in_spec(l, path);
+
+	if (!d) {
+		d = xnew(Grpc__LinuxDevice);
+		grpc__linux_device__init(d);
+		d->path = xstrdup(path);
+		d->filemode = st->st_mode & 07777;
+		d->uid = st->st_uid;
+		d->gid = st->st_gid;
+		l->devices = xrealloc(l->devices, (l->n_devices + 1) * sizeof(d));
+		l->devices[l->n_devices++] = d;
+	}
+	set_string(&d->type, type_name(st));
+	d->major = major(st->st_rdev);
+	d->minor = minor(st->st_rdev);
+	allow(l, st);
+}
+
+static void close_directory(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+/*
+ * A card for InfiniBand is used through nodes that the guest's driver of it makes, and nobody on the host can
+ * name: who has been given any card gets them all.
+ */
+static int add_infiniband(const char *dev, Grpc__Linux *l, struct err *e)
+{
+	auto_free char *path = path_join(dev, "infiniband");
+	CLEANUP(close_directory) DIR *dir = opendir(path);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "read '%s'", path);
+	while ((entry = readdir(dir))) {
+		auto_free char *node = xasprintf("/dev/infiniband/%s", entry->d_name);
+		struct stat st;
+
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISCHR(st.st_mode))
+			continue;
+		if (++n > DEVICES_OF_HOST_MAX)
+			return err_set(e, ERR_EXHAUSTED, "more than %u devices in '%s'",
+				       DEVICES_OF_HOST_MAX, path);
+		add_node(l, node, &st);
+	}
+	return 0;
+}
+
+static bool any_is_passed_through(Grpc__Device *const *device, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(device[i]->type, VFIO_PREFIX, strlen(VFIO_PREFIX)) == 0)
+			return true;
+	return false;
+}
+
 #define auto_updates CLEANUP(updates_done)
 
 int host_devices_add(struct device_watch *w, Grpc__Device *const *device, size_t n,
@@ -273,7 +340,11 @@ int host_devices_add(struct device_watch *w, Grpc__Device *const *device, size_t
 		if (find(w, &u.of[u.n++], pci_map, e) < 0)
 			return err_wrap(e, "device '%s'", device[i]->container_path);
 	}
-	return apply(&u, spec, e);
+	if (apply(&u, spec, e) < 0)
+		return -1;
+	return any_is_passed_through(device, n)
+		       ? add_infiniband(device_watch_dev(w), spec->linux, e)
+		       : 0;
 }
 
 /* The guest's address for the host's at `s`; NULL: it is none, or not in the map. Borrowed. */

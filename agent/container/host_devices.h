@@ -12,7 +12,8 @@ struct device_watch;
  * The devices of the host that a container gets (CreateContainerRequest.devices, agent-protocol 4.3 and
  * 4.4): each is waited for, and the specification, which has the host's numbers, gets the guest's: in
  * Linux.Devices by the path in the container, and in Linux.Resources.Devices by the host's numbers. A
- * rule that allows it is added there.
+ * rule that allows it is added there. With one that is passed through, the guest's character devices
+ * below /dev/infiniband come along.
  *
  * *pci_map gets "<host's PCI address>=<guest's>" for each function that is passed through. On failure
  * the specification may be half rewritten. Waits.

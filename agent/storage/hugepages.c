@@ -13,17 +13,25 @@
 #include "common/base/mem.h"
 #include "common/base/num.h"
 
+/* Kata's hosts write both into one option, with a comma in between. */
 static int read_bytes(char *const *option, size_t n, const char *name, uint64_t *ret, struct err *e)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *value = option[i] + strlen(name);
+	size_t name_len = strlen(name);
 
-		if (strncmp(option[i], name, strlen(name)) != 0)
-			continue;
-		if (!num_u64(value, 10, ret) || *ret == 0)
-			return err_set(e, ERR_INVALID, "option '%s' is no number of bytes",
-				       option[i]);
-		return 0;
+	for (size_t i = 0; i < n; i++) {
+		for (const char *word = option[i]; *word; word += word[0] == ',') {
+			size_t len = strcspn(word, ",");
+			auto_free char *value = NULL;
+
+			if (len >= name_len && strncmp(word, name, name_len) == 0) {
+				value = xstrndup(word + name_len, len - name_len);
+				if (num_u64(value, 10, ret) && *ret > 0)
+					return 0;
+				return err_set(e, ERR_INVALID, "option '%s' is no number of bytes",
+					       option[i]);
+			}
+			word += len;
+		}
 	}
 	return err_set(e, ERR_INVALID, "option '%s' is missing", name);
 }

@@ -132,7 +132,7 @@ def test_local_directory(g):
 
 def test_huge_pages(g):
     name, _ = with_storage(g, driver="ephemeral", source="nodev", fstype="hugetlbfs",
-                           options=[f"pagesize={2 * MIB}", f"size={4 * MIB}"])
+                           options=[f"pagesize={2 * MIB},size={4 * MIB}"])
     check_in("/mnt hugetlbfs rw", sh(g, name, "cat /proc/mounts"))
     check_in(f"pagesize=2M,size={4 * MIB}", sh(g, name, "cat /proc/mounts"))
     pages = "/guest/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"

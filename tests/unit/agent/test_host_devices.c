@@ -2,11 +2,18 @@
 /* Devices of the host in a specification: numbers, rules, errors. The guest's are /dev/null and others. */
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "agent/container/host_devices.h"
 #include "agent/device/passthrough.h"
+#include "agent/device/watch.h"
 #include "agent/modules.h"
 #include "agent/storage/block.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 
 #define HOST_A "0000:3b:00.1"
 #define HOST_B "0000:3b:00.2"
@@ -45,6 +52,28 @@ int passthrough_to_container(struct device_watch *w, char *const *option, size_t
 {
 	*ret_node = xstrdup("/dev/full");
 	return passthrough_to_guest(w, option, n, pci_map, e);
+}
+
+static struct device_watch *watch;
+static char dev[64]; /* in the place of /dev */
+
+static int make_dev(void **state)
+{
+	(void)state;
+	(void)snprintf(dev, sizeof(dev), "/tmp/husk-devices-XXXXXX");
+	if (!mkdtemp(dev))
+		return -1;
+	watch = device_watch_new("/sys", dev, 0);
+	return 0;
+}
+
+static int remove_dev(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	device_watch_free(watch);
+	return path_remove_tree(AT_FDCWD, dev, &e);
 }
 
 static void add_device(Grpc__Linux *l, const char *path, int64_t major_number, int64_t minor_number)
@@ -111,7 +140,7 @@ static int add(Grpc__Spec *spec, const char *const (*rows)[3], size_t n, char **
 		devices[i].n_options = 1;
 		list[i] = &devices[i];
 	}
-	return host_devices_add(NULL, list, n, spec, pci_map, e);
+	return host_devices_add(watch, list, n, spec, pci_map, e);
 }
 
 static void assert_rule(const Grpc__Spec *spec, size_t i, const char *type, int64_t major_number,
@@ -183,6 +212,56 @@ static void test_vfio(void **state)
 	free(process.env);
 }
 
+static const Grpc__LinuxDevice *device_at(const Grpc__Spec *spec, const char *path)
+{
+	const Grpc__LinuxDevice *found = NULL;
+
+	for (size_t i = 0; i < spec->linux->n_devices; i++) {
+		if (strcmp(spec->linux->devices[i]->path, path) != 0)
+			continue;
+		assert_null(found);
+		found = spec->linux->devices[i];
+	}
+	return found;
+}
+
+/* Real nodes without the right to make some: those that every /dev has. */
+static void test_infiniband(void **state)
+{
+	static const char *const disk[][3] = { { "blk", "/dev/null", "/dev/a" } };
+	static const char *const card[][3] = { { "vfio-pci-gk", "13", "/dev/none" } };
+	auto_free char *nodes = path_join(dev, "infiniband");
+	Grpc__Spec *spec = make_spec();
+	auto_strv char **pci_map = NULL;
+	const Grpc__LinuxDevice *d;
+	struct err e = ERR_INIT;
+	size_t rules, before;
+
+	(void)state;
+	assert_int_equal(symlink("/dev", nodes), 0);
+	assert_ok(add(spec, disk, 1, &pci_map, &e), &e);
+	assert_null(device_at(spec, "/dev/infiniband/null"));
+
+	add_device(spec->linux, "/dev/infiniband/zero", 231, 192);
+	rules = spec->linux->resources->n_devices;
+	before = spec->linux->n_devices;
+	assert_ok(add(spec, card, 1, &pci_map, &e), &e);
+	d = device_at(spec, "/dev/infiniband/null");
+	assert_non_null(d);
+	assert_string_equal(d->type, "c");
+	assert_int_equal(d->major, 1);
+	assert_int_equal(d->minor, 3);
+	assert_int_equal(d->filemode, 0666);
+	d = device_at(spec, "/dev/infiniband/zero");
+	assert_int_equal(d->major, 1);
+	assert_int_equal(d->minor, 5);
+	assert_null(device_at(spec, "/dev/infiniband/stdin"));
+	assert_int_equal(spec->linux->resources->n_devices - rules,
+			 spec->linux->n_devices - before + 1);
+	assert_true(spec->linux->resources->devices[rules]->allow);
+	grpc__spec__free_unpacked(spec, NULL);
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -231,8 +310,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_vfio),
+		cmocka_unit_test(test_infiniband),
 		cmocka_unit_test(test_bad),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_dev, remove_dev);
 }

@@ -79,6 +79,9 @@ static void test_adds_and_gives_back(void **state)
 	assert_pages("3");
 	assert_int_equal(reserve("pagesize=2097152", "size=8388608", &u, &e), 0);
 	assert_pages("7");
+	assert_int_equal(reserve("pagesize=2097152,size=2097152", "x", &u, &e), 0);
+	assert_int_equal(reserve("mode=700,size=2097152,pagesize=2097152,", "x", &u, &e), 0);
+	assert_pages("9");
 	undo_run(&u);
 	assert_pages("1");
 }
@@ -86,10 +89,15 @@ static void test_adds_and_gives_back(void **state)
 static void test_refuses(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "pagesize=2097152", "x" },   { "pagesize=2097152", "size=x" },
-		{ "x", "size=4194304" },       { "pagesize=0", "size=4194304" },
-		{ "pagesize=2M", "size=4M" },  { "pagesize=4096", "size=4194304" },
-		{ "pagesize=-1", "size=1024" }
+		{ "pagesize=2097152", "x" },
+		{ "pagesize=2097152", "size=x" },
+		{ "x", "size=4194304" },
+		{ "pagesize=0", "size=4194304" },
+		{ "pagesize=2M", "size=4M" },
+		{ "pagesize=4096", "size=4194304" },
+		{ "pagesize=-1", "size=1024" },
+		{ "pagesize=2097152,size=x", "x" },
+		{ "pagesize=2097152", "nosize=4194304" },
 	};
 	struct undo u = UNDO_INIT;
 	struct err e;
