@@ -59,12 +59,14 @@ def sets(names, *which):
 
 
 def base():
-    """What `runc spec` makes, for the probe, with a /tmp of its own on both sides."""
+    """What `runc spec` makes where there are cgroups of version 2, for the probe, with a /tmp of its own on both sides."""
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run(["runc", "spec"], cwd=directory, check=True)
         with open(f"{directory}/config.json") as file:
             spec = json.load(file)
     spec["process"].update(terminal=False, args=["/bin/probe"])
+    if {"type": "cgroup"} not in spec["linux"]["namespaces"]:
+        spec["linux"]["namespaces"].append({"type": "cgroup"})
     spec["root"] = {"path": "rootfs", "readonly": True}
     spec["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
                            "options": ["nosuid", "mode=1777"]})
