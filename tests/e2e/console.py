@@ -22,7 +22,7 @@ class Terminal:
         if self.pid == 0:
             os.execve(command[0], command, env)
 
-    def until(self, text, seconds=30):
+    def until(self, text, seconds=120):
         """What it says up to this text."""
         deadline = time.monotonic() + seconds
         while text not in self.said:
@@ -42,7 +42,7 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         """Its exit code; what it still says is dropped."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

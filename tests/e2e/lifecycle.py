@@ -3,10 +3,9 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
-import threading
-import time
 
 import containerd as c
 import ttrpc
@@ -35,14 +34,14 @@ def test_signals_are_128_plus_the_number(ct):
         exec_id = ct.new_id("sig")
         process = ct.popen("task", "exec", "--exec-id", exec_id, ct.shared, "sleep", "100",
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        c.wait_for(lambda: "sleep" in ct.execute(ct.shared, "ps").text, 10, "sleep runs")
+        c.wait_for(lambda: re.search(r"sleep 100$", ct.execute(ct.shared, "ps").text, re.M), 10, "sleep runs")
         ct.ctr("task", "kill", "--exec-id", exec_id, "-s", name, ct.shared, check=True)
-        check_equal(process.wait(20), number, name)
+        check_equal(process.wait(60), number, name)
 
 
 def test_kill_of_the_container(ct):
-    name = ct.detached("sh", "-c", "trap 'exit 9' USR2; while :; do sleep 0.1; done")
-    time.sleep(0.5)
+    name = ct.detached("sh", "-c", "trap 'exit 9' USR2; touch /tmp/trapped; while :; do sleep 0.1; done")
+    c.wait_for(lambda: ct.execute(name, "test", "-e", "/tmp/trapped").code == 0, 10, "the signal is caught")
     ct.ctr("task", "kill", "-s", "USR2", name, check=True)
     check_equal(ct.exit_code(name), 9, "exit code")
     ct.remove(name)
@@ -103,17 +102,12 @@ def test_delete_of_a_running_one_is_refused(ct):
 
 
 def test_events_come_in_order(ct):
-    process = ct.popen("events", stdout=subprocess.PIPE, text=True)
-    time.sleep(0.3)
-    lines = []
-    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
-    reader.start()
+    events = c.Events(ct)
     name = ct.new_id("ev")
     ct.run_container("true", name=name, check=True)
-    c.wait_for(lambda: any("/tasks/delete" in line and name in line for line in lines), 10, "the delete event")
-    process.terminate()
-    process.wait()
-    topics = [word for line in lines if name in line for word in line.split() if word.startswith("/tasks/")]
+    c.wait_for(lambda: events.of("/tasks/delete", name), 10, "the delete event")
+    events.close()
+    topics = [word for _, line in events.of(name) for word in line.split() if word.startswith("/tasks/")]
     check_equal(topics, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
 
 
@@ -171,7 +165,7 @@ def test_created_task_can_be_killed(ct):
     check_equal(task("State", [(1, "cold")])[4][0], 1, "status (created)")
     waiting = task.send("Wait", [(1, "cold")])
     task("Kill", [(1, "cold"), (3, 9)])
-    check_equal(task.client.receive(waiting, 10)[1][0], 137, "exit code")
+    check_equal(task.client.receive(waiting)[1][0], 137, "exit code")
     check_equal(task("State", [(1, "cold")])[4][0], 3, "status (stopped)")
     task("Delete", [(1, "cold")])
 
@@ -209,7 +203,7 @@ def test_several_waiters_also_after_the_exit(ct):
     name = ct.detached("sh", "-c", "sleep 2; exit 6")
     task = task_of(ct, name)
     waits = [task.send("Wait", [(1, name)]) for _ in range(5)]
-    answers = [task.client.receive(stream, 30) for stream in waits]
+    answers = [task.client.receive(stream) for stream in waits]
     answers.append(task("Wait", [(1, name)]))
     state = task("State", [(1, name)])
     check_equal([a[1][0] for a in answers], [6] * 6)
@@ -222,15 +216,12 @@ def test_several_waiters_also_after_the_exit(ct):
 
 def test_out_of_memory(ct):
     """The OOM killer's victim ends with 137, and /tasks/oom says why."""
-    process = ct.popen("events", stdout=subprocess.PIPE, text=True)
-    time.sleep(0.3)
+    events = c.Events(ct)
     name = ct.new_id("oom")
     done = ct.run_container("sh", "-c", "exec tail /dev/zero", name=name, options=("--memory-limit", str(24 << 20)))
     check_equal(done.code, 137)
-    time.sleep(0.3)
-    process.terminate()
-    lines = [line for line in process.communicate()[0].splitlines() if name in line]
-    check(any("/tasks/oom" in line for line in lines), f"no /tasks/oom: {lines}")
+    c.wait_for(lambda: events.of("/tasks/oom", name), 5, "/tasks/oom")
+    events.close()
 
 
 def test_the_same_id_in_two_namespaces(ct):
@@ -265,10 +256,9 @@ def test_containerd_restarted_finds_the_container(ct):
         ct.start()
         check_equal(ct.tasks()[name], before, f"after {how.name}")
         check_equal(ct.execute(name, "echo", "still here", check=True).out, b"still here\n")
-    process = ct.popen("events", stdout=subprocess.PIPE, text=True)
-    time.sleep(0.3)
+    events = c.Events(ct)
     ct.ctr("task", "kill", "-s", "KILL", name, check=True)
     c.wait_for(lambda: ct.tasks()[name][1] == "STOPPED", 20, "it stops")
-    process.terminate()
-    check_in("/tasks/exit", process.communicate()[0], "the exit event after a restart")
+    c.wait_for(lambda: events.of("/tasks/exit", name), 5, "the exit event after a restart")
+    events.close()
     ct.remove(name)

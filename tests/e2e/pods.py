@@ -19,6 +19,7 @@ from report import Failure, Skip, check, check_equal, check_in
 DNS = {"servers": ["10.9.8.7", "fd00::7"], "searches": ["a.example", "b.example"], "options": ["ndots:3"]}
 CONTAINER_PID = {"namespace_options": {"pid": 1}}
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
+DIAL = "i=0; until nc {} </dev/null; do [ $((i+=1)) -le 300 ] || exit 1; sleep 0.2; done"  # once somebody listens
 
 
 def open_pod(ct, handler):
@@ -92,7 +93,7 @@ class Terminal:
     def write(self, text):
         os.write(self.fd, text.encode())
 
-    def expect(self, text, seconds=20):
+    def expect(self, text, seconds=120):
         deadline = time.monotonic() + seconds
         while text.encode() not in self.seen:
             check(time.monotonic() < deadline, f"{text!r} does not appear: {self.seen!r}")
@@ -107,7 +108,7 @@ class Terminal:
 
     def close(self):
         """Its exit code; hangs up if it still runs."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if select.select([self.fd], [], [], 0.1)[0]:
                 self.read()
@@ -141,7 +142,7 @@ def test_attach(ct):
     process.kill()
     process.communicate()
     check_equal(ct.pod.status(container)["state"], "CONTAINER_RUNNING", "after the client has gone")
-    check_in(("stdout", "got hello"), ct.pod.log(container))
+    c.wait_for(lambda: ("stdout", "got hello") in ct.pod.log(container), 5, "the log has it too")
     ct.crictl("rm", "-f", container, check=True)
 
 
@@ -162,7 +163,7 @@ def test_three_containers_share_memory_network_and_processes(ct):
     second = ct.pod.start(*WAIT, name="two")
     third = ct.pod.start(*WAIT, name="three")
     c.wait_for(lambda: ct.pod.sh(second, "cat /dev/shm/word", check=False) == "written\n", 20, "the file in /dev/shm")
-    check_in("answered", ct.pod.sh(third, "nc 127.0.0.1 7000 </dev/null"))
+    check_in("answered", ct.pod.sh(third, DIAL.format("127.0.0.1 7000")))
     spaces = [ct.pod.sh(k, "for n in ipc uts net pid; do readlink /proc/self/ns/$n; done") for k in (second, third)]
     check_equal(spaces[0], spaces[1])
     own = [ct.pod.sh(k, "readlink /proc/self/ns/mnt; readlink /proc/self/ns/cgroup") for k in (second, third)]
@@ -216,11 +217,12 @@ def test_start_that_fails(ct):
 
 
 def test_stop_with_grace(ct):
-    polite = ct.pod.start("sh", "-c", "trap 'echo bye; exit 6' TERM; while :; do sleep 0.2; done", name="polite",
+    polite = ct.pod.start("sh", "-c", "trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.2; done", name="polite",
                           linux={"security_context": CONTAINER_PID})
-    stubborn = ct.pod.start("sh", "-c", "trap '' TERM; while :; do sleep 0.2; done", name="stubborn",
+    stubborn = ct.pod.start("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.2; done", name="stubborn",
                             linux={"security_context": CONTAINER_PID})
-    time.sleep(1)
+    for container in (polite, stubborn):
+        c.wait_for(lambda: ("stdout", "ready") in ct.pod.log(container), 5, "the signal is caught")
     ct.crictl("stop", "-t", "20", polite, check=True)
     check_equal(ct.pod.status(polite)["exitCode"], 6)
     check_in(("stdout", "bye"), ct.pod.log(polite))
@@ -424,7 +426,7 @@ def test_vmm_killed(ct):
     pod.wait_exited(second)
     third = pod.create(*WAIT, name="created")
     os.kill(vmm_of(pod), signal.SIGKILL)
-    status = pod.wait_exited(first, 20)
+    status = pod.wait_exited(first)
     check_equal((status["exitCode"], status["reason"]), (137, "Error"))
     check_equal(pod.status(second)["exitCode"], 0, "what ended before it")
     c.wait_for(lambda: pod.state() == "SANDBOX_NOTREADY", 20, "the pod is not ready")
@@ -460,7 +462,7 @@ def test_two_pods_reach_each_other(ct):
     container = other.start("sh", "-c", "nc -l -p 7001 -e echo from the other; sleep 1000")
     address = json.loads(ct.crictl("inspectp", other.id, check=True).text)["status"]["network"]["ip"]
     check_in("1 packets received", ct.pod.sh(ct.main, f"ping -c 1 -w 20 {address}"))
-    check_in("from the other", ct.pod.sh(ct.main, f"nc -w 10 {address} 7001 </dev/null"))
+    check_in("from the other", ct.pod.sh(ct.main, DIAL.format(f"-w 10 {address} 7001")))
     check(ct.pod.sh(ct.main, "hostname") != other.sh(container, "hostname"))
     other.remove()
 

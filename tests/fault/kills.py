@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 
 import census
@@ -37,55 +36,52 @@ def program(pid):
         return ""
 
 
+def command_line(pid):
+    """Its words; none of a process that has gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
 def part_of(shim, name):
     """The pid of qemu-system-x86_64 or virtiofsd below a shim; the outermost of several."""
     pids = [p for p in children_of(shim) if program(p) == name]
     return min(pids) if pids else 0
 
 
-class ExitWatch:
-    """When /tasks/exit of a container was published, by containerd's own event stream."""
-
-    def __init__(self, ct, name):
-        self.process = ct.popen("events", stdout=subprocess.PIPE, text=True)
-        self.seen, self.line = None, ""
-        self.name = name
-        threading.Thread(target=self.read, daemon=True).start()
-        time.sleep(0.3)
-
-    def read(self):
-        for line in self.process.stdout:
-            if "/tasks/exit" in line and self.name in line:
-                self.seen, self.line = time.monotonic(), line
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 def killed_at_rest(ct, part):
+    """Both are told within a second, in one of three measurements, since others may have the processor."""
+    measured = []
+    while len(measured) < 3 and not any(max(took) < 1 for took in measured):
+        measured.append(killed_once(ct, part))
+    check(any(max(took) < 1 for took in measured), f"seconds to the answer of Wait, and to TaskExit: {measured}")
+
+
+def killed_once(ct, part):
+    """All that must be so each time. How long Wait and TaskExit took."""
     before = census.take()
     name = ct.detached("sleep", "1000")
     pid = part_of(ct.shim_pid(name), part)
     check(pid, f"no {part} below the shim")
     task = ttrpc.Task(ct.shim_address(name))
     waiting = task.send("Wait", [(1, name)])
-    watch = ExitWatch(ct, name)
+    events = c.Events(ct)
     start = time.monotonic()
     os.kill(pid, signal.SIGKILL)
-    answer = task.client.receive(waiting, 10)
+    answer = task.client.receive(waiting)
     waited = time.monotonic() - start
-    c.wait_for(lambda: watch.seen, 5, "TaskExit")
-    published = watch.seen - start
-    watch.close()
+    at, line = c.wait_for(lambda: events.of("/tasks/exit", name), 5, "TaskExit")[0]
+    published = at - start
+    events.close()
     check_equal(answer[1][0], 137, "exit code")
-    check_in("137", watch.line, "the exit event")
-    check(waited < 1 and published < 1, f"Wait after {waited:.2f} s, TaskExit after {published:.2f} s")
+    check_in("137", line, "the exit event")
     print(f"#   {part} killed: Wait answered in {waited * 1000:.0f} ms, TaskExit in {published * 1000:.0f} ms")
     check_equal(ct.tasks()[name][1], "STOPPED")
     ct.remove(name)
     check_equal(census.leftovers(before), [])
+    return waited, published
 
 
 def test_vmm_killed(ct):
@@ -101,7 +97,7 @@ def test_guest_crashes(ct):
     before = census.take()
     name = ct.detached("sh", "-c", "sleep 2; mkdir /p; mount -t proc p /p; echo c >/p/sysrq-trigger; sleep 100",
                        options=("--privileged",))
-    check_equal(ct.exit_code(name, 30), 137)
+    check_equal(ct.exit_code(name), 137)
     ct.remove(name)
     check_equal(census.leftovers(before), [])
 
@@ -109,10 +105,11 @@ def test_guest_crashes(ct):
 def test_vmm_killed_during_an_exec(ct):
     before = census.take()
     name = ct.detached("sleep", "1000")
-    process = ct.popen("task", "exec", "--exec-id", "victim", name, "sleep", "1000", stdin=subprocess.DEVNULL)
-    time.sleep(1)
+    process = ct.popen("task", "exec", "--exec-id", "victim", name, "sh", "-c", "echo runs; exec sleep 1000",
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    check_equal(process.stdout.readline(), b"runs\n")
     os.kill(part_of(ct.shim_pid(name), "qemu-system-x86_64"), signal.SIGKILL)
-    check_equal(process.wait(10), 137, "exit code of the exec")
+    check_equal(process.wait(180), 137, "exit code of the exec")
     ct.remove(name)
     check_equal(census.leftovers(before), [])
 
@@ -120,11 +117,11 @@ def test_vmm_killed_during_an_exec(ct):
 def test_shim_killed(ct):
     before = census.take()
     name = ct.detached("sleep", "1000")
-    watch = ExitWatch(ct, name)
+    events = c.Events(ct)
     os.kill(ct.shim_pid(name), signal.SIGKILL)
-    c.wait_for(lambda: watch.seen, 10, "TaskExit, made by containerd from the answer of delete")
-    watch.close()
-    check_in("137", watch.line)
+    c.wait_for(lambda: events.of("/tasks/exit", name), 10, "TaskExit, made by containerd from the answer of delete")
+    events.close()
+    check_in("137", events.of("/tasks/exit", name)[0][1])
     c.wait_for(lambda: name not in ct.tasks(), 10, "the task is gone")
     ct.ctr("container", "delete", name)
     check_equal(census.leftovers(before), [])
@@ -145,18 +142,17 @@ def killed_during_create(ct, part, delay):
     process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true",
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     shim = c.wait_for(lambda: [p for p in children_of(1) + children_of(ct.process.pid) + children_of(os.getpid())
-                               if program(p) == "containerd-shim-husk-v2" and
-                               name.encode() in open(f"/proc/{p}/cmdline", "rb").read()
+                               if program(p) == "containerd-shim-husk-v2" and name.encode() in command_line(p)
                                and any(program(q) == "qemu-system-x86_64" for q in children_of(p))] or
                       process.poll() is not None, 20, "the shim has a VMM")
     check(shim is not True, f"ctr ended early: {process.communicate()[1] if shim is True else ''}")
     time.sleep(delay)
     pid = shim[0] if part == "shim" else part_of(shim[0], part)
     if not pid:
-        process.wait(60)
+        process.wait(180)
         raise Skip(f"no {part} {delay} s after the start of the VMM")
     os.kill(pid, signal.SIGKILL)
-    err = process.communicate(timeout=30)[1]
+    err = process.communicate(timeout=180)[1]
     err = "".join(line for line in err.splitlines(True) if "DEPRECATION" not in line)
     check(process.returncode != 0, "ctr run succeeded")
     if part != "shim":
@@ -183,11 +179,7 @@ def test_shim_killed_during_create(ct):
 def shim_of(name):
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         pid = int(path.split("/")[2])
-        try:
-            with open(path, "rb") as file:
-                arguments = file.read().split(b"\0")
-        except OSError:
-            continue
+        arguments = command_line(pid)
         if b"serve" in arguments and name.encode() in arguments and program(pid) == "containerd-shim-husk-v2":
             return pid
     return 0
@@ -209,7 +201,7 @@ def test_shim_killed_at_any_moment_of_a_start(ct):
             os.kill(shim, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        process.wait(30)
+        process.wait(180)
         ct.ctr("container", "delete", name)
         check_equal(census.leftovers(before), [], f"killed after {delay * 1000:.1f} ms")
 
@@ -222,7 +214,7 @@ def test_containerd_killed_during_create(ct):
     c.wait_for(lambda: census.processes() - before["process"], 20, "the shim")
     time.sleep(1)
     ct.stop(signal.SIGKILL)
-    process.wait(30)
+    process.wait(180)
     ct.start()
     ct.remove(name)
     # Nobody waits for that Create any more; the sandbox must not outlive its bundle.
@@ -254,7 +246,7 @@ def test_200_containers_in_one_sandbox(ct):
     for _ in range(190):
         one()
     print(f"#   190 containers in {time.monotonic() - began:.1f} s, shim descriptors {fds} -> {descriptors()}")
-    check_equal(descriptors(), fds, "descriptors of the shim")
+    c.wait_for(lambda: descriptors() <= fds, 5, "the shim's descriptors are no more than they were")
     check_equal(census.leftovers(start), [])
     ct.remove(name)
     check_equal(census.leftovers(before), [])

@@ -42,7 +42,7 @@ def killed_at_rest(ct, part):
     start = time.monotonic()
     os.kill(shim if part == SHIM else part_of(shim, part), signal.SIGKILL)
     for container in running:
-        status = pod.wait_exited(container, 60)
+        status = pod.wait_exited(container)
         check(status["exitCode"] in ((137,) if part != SHIM else (137, 255)), status)
         check_equal(status["reason"], "Error")
     print(f"#   {part} killed: the CRI knows of it after {(time.monotonic() - start) * 1000:.0f} ms")
@@ -95,7 +95,7 @@ def test_vmm_killed_while_containerd_is_away(ct):
     os.kill(vmm, signal.SIGKILL)
     time.sleep(2)
     ct.start()
-    status = pod.wait_exited(container, 60)
+    status = pod.wait_exited(container)
     check(status["exitCode"] != 0, status)
     check(status["reason"] != "Completed", status)
     c.wait_for(lambda: pod.state() == "SANDBOX_NOTREADY", 30, "the pod is not ready")
@@ -126,10 +126,10 @@ def killed_during_runp(ct, part, delay):
     time.sleep(delay)
     pid = shim if part == SHIM else part_of(shim, part)
     if not pid:
-        process.wait(60)
+        process.wait(180)
         raise Skip(f"no {part} {delay} s after the start of the VMM")
     os.kill(pid, signal.SIGKILL)
-    text = process.communicate(timeout=120)[1]
+    text = process.communicate(timeout=180)[1]
     check(process.returncode != 0, "RunPodSandbox succeeded")
     if part != SHIM:
         check(any(word in text for word in ("qemu", "virtiofsd", "VM")), f"does not say what happened: {text}")
@@ -158,7 +158,7 @@ def test_containerd_killed_during_runp(ct):
     process, _ = runp(ct)
     time.sleep(0.8)
     ct.stop(signal.SIGKILL)
-    process.communicate(timeout=120)
+    process.communicate(timeout=180)
     ct.start()
     ct.crictl("rmp", "--all", "--force", check=True)
     check_equal(ct.crictl("pods", "-q", check=True).text, "")

@@ -276,9 +276,10 @@ def test_streams_refuse(g):
 def test_terminal(g):
     name = g.start("sh", "-c", "stty size; read line; echo got $line; tty", terminal=True)
     g.agent("TtyWinResize", container_id=name, row=40, column=120)
-    exec_id = g.execute(name, "sh", "-c", "sleep 0.3; stty size", terminal=True)
+    exec_id = g.execute(name, "sh", "-c", "read line; stty size", terminal=True)
     g.agent("TtyWinResize", container_id=name, exec_id=exec_id, row=7, column=9)
-    check_equal(g.read_all(name, exec_id), "7 9\r\n")
+    g.agent("WriteStdin", container_id=name, exec_id=exec_id, data=to_bytes("now\n"))
+    check_equal(g.read_all(name, exec_id), "now\r\n7 9\r\n")
     check_equal(g.wait(name, exec_id), 0)
     g.agent("WriteStdin", container_id=name, data=to_bytes("word\n"))
     check_in("got word", g.read_all(name))

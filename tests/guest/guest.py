@@ -96,7 +96,7 @@ class Agent:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def text_of(answer):

@@ -9,6 +9,8 @@ import time
 
 PROGRAMS = ("containerd-shim-husk-v2", "qemu-system-x86_64", "virtiofsd", "husk-agent",
             "vhost-device-vsock")
+# Units come and go on a machine as they like.
+SYSTEMD = re.compile(r"\.(service|scope|slice|socket|mount|swap)(/|$)")
 
 
 def mark():
@@ -45,7 +47,7 @@ def cgroups():
     found = set()
     for base, names, _ in os.walk("/sys/fs/cgroup"):
         found |= {os.path.join(base, n) for n in names}
-    return {path for path in found if not of_other_runs(path)}
+    return {path for path in found if not of_other_runs(path) and not SYSTEMD.search(path)}
 
 
 def of_other_runs(path):
@@ -65,7 +67,7 @@ def take():
     }
 
 
-def leftovers(before, seconds=5):
+def leftovers(before, seconds=30):
     """What is there now and was not before, after giving it some time to go; [] is what one wants."""
     deadline = time.monotonic() + seconds
     while True:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import census
@@ -82,7 +83,7 @@ class Containerd:
         self.process = subprocess.Popen(
             [*self.launcher, f"{self.binaries}/containerd", "--config", f"{self.run}/config.toml", "--log-level", "debug"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"{self.name} does not start:\n{self.log_tail()}")
@@ -93,7 +94,7 @@ class Containerd:
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(30)
+        self.process.wait(120)
 
     def close(self):
         """End it and take its directory away."""
@@ -119,7 +120,7 @@ class Containerd:
         with open(self.log_path, errors="replace") as file:
             return "".join(file.readlines()[-lines:])
 
-    def ctr(self, *args, check=False, stdin=None, timeout=120, **more):
+    def ctr(self, *args, check=False, stdin=None, timeout=300, **more):
         """Run ctr; stdin bytes are piped in, None is /dev/null."""
         given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         done = Result(subprocess.run([*self.client, f"{self.binaries}/ctr", "-a", self.address, *args],
@@ -136,7 +137,7 @@ class Containerd:
         self.counter += 1
         return f"{word}{os.getpid()}-{self.counter}"
 
-    def run_container(self, *command, options=(), stdin=None, check=False, name=None, timeout=120):
+    def run_container(self, *command, options=(), stdin=None, check=False, name=None, timeout=300):
         """`ctr run --rm` in the foreground."""
         name = name or self.new_id("run")
         return self.ctr("run", "--rm", "--runtime", RUNTIME, *options, IMAGE, name, *command,
@@ -152,11 +153,11 @@ class Containerd:
         self.ctr("task", "delete", "--force", name)
         self.ctr("container", "delete", name)
 
-    def execute(self, name, *command, options=(), stdin=None, check=False, timeout=60):
+    def execute(self, name, *command, options=(), stdin=None, check=False, timeout=180):
         return self.ctr("task", "exec", "--exec-id", self.new_id("e"), *options, name, *command,
                         stdin=stdin, check=check, timeout=timeout)
 
-    def exit_code(self, name, seconds=20):
+    def exit_code(self, name, seconds=180):
         """Wait for the container's init and return its exit code, as the shim gives it."""
         return ttrpc.Task(self.shim_address(name))("Wait", [(1, name)], seconds).get(1, [0])[0]
 
@@ -182,13 +183,42 @@ class Containerd:
             return int(file.read())
 
 
+class Events:
+    """containerd's event stream: what is published once this is made, with the time at which it came."""
+
+    def __init__(self, ct):
+        self.lines = []  # (time.monotonic(), line)
+        self.process = ct.popen("events", stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self.read, daemon=True).start()
+
+        # ctr does not say when it has subscribed; an event of our own shows it.
+        def heard():
+            ct.ctr("namespaces", "label", "default", f"husk.test/events={len(self.lines)}-{time.monotonic():.3f}", check=True)
+            return self.of("/namespaces/update")
+        wait_for(heard, 20, "an event of this test's own")
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic(), line))
+
+    def of(self, *words):
+        """Those that have all of the words: [(time, line)]."""
+        return [(at, line) for at, line in list(self.lines) if all(word in line for word in words)]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def wait_for(condition, seconds, what):
-    """Until condition() gives something true, which is returned."""
-    deadline = time.monotonic() + seconds
+    """Until condition() gives something true, which is returned. `seconds` are plenty on a machine that does
+    nothing else; it is given up after ten times that, on one that is busy."""
+    deadline = time.monotonic() + 10 * seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Failure(f"not within {seconds} s: {what}")
+            raise Failure(f"not within {10 * seconds} s: {what}")
         time.sleep(0.02)
