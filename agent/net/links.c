@@ -127,7 +127,7 @@ static struct rtnl_link *find_link(struct nl_cache *links, const struct wanted *
 	return named; /* the cache keeps it */
 }
 
-static bool ipv6_enabled(void)
+bool net_has_ipv6(void)
 {
 	auto_free char *off = NULL;
 	struct err absent = ERR_INIT;
@@ -138,7 +138,7 @@ static bool ipv6_enabled(void)
 
 static int add_addresses(struct nl_sock *sock, int index, const struct wanted *w, struct err *e)
 {
-	bool ipv6 = ipv6_enabled();
+	bool ipv6 = net_has_ipv6();
 
 	for (size_t i = 0; i < w->message->n_ipaddresses; i++) {
 		auto_nl_addr struct nl_addr *local = netlink_address(&w->addresses[i]);

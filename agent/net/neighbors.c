@@ -29,6 +29,8 @@ static int add(struct nl_sock *sock, struct nl_cache *links, const Types__ARPNei
 		return -1;
 	if (m->lladdr[0] && hardware_address_parse(m->lladdr, bytes, e) < 0)
 		return -1;
+	if (p.family == AF_INET6 && !net_has_ipv6())
+		return 0;
 	index = netlink_link_index(links, m->device, e);
 	if (index < 0)
 		return -1;

@@ -2,6 +2,8 @@
 #ifndef HUSK_AGENT_NET_NET_H
 #define HUSK_AGENT_NET_NET_H
 
+#include <stdbool.h>
+
 #include "agent.pb-c.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
@@ -15,6 +17,12 @@
 #define NET_ADDRESSES_MAX 256u
 #define NET_ROUTES_MAX    4096u
 #define NET_NEIGHBORS_MAX 4096u
+
+/*
+ * Not so with ipv6.disable=1, or with the sysctl net.ipv6.conf.all.disable_ipv6. What a request says of
+ * IPv6 is left out then: the host that asks does not know.
+ */
+bool net_has_ipv6(void);
 
 /*
  * Name, hardware address, MTU, addresses and state of one link. It is found by its hardware address,

@@ -130,6 +130,7 @@ static int add(struct nl_sock *sock, struct nl_cache *links, const Types__Route 
 
 int net_update_routes(Types__Route *const *route, size_t n, struct err *e)
 {
+	const bool ipv6 = net_has_ipv6();
 	auto_nl_sock struct nl_sock *sock = NULL;
 	auto_nl_cache struct nl_cache *links = NULL;
 
@@ -149,6 +150,7 @@ int net_update_routes(Types__Route *const *route, size_t n, struct err *e)
 	for (int with_gateway = 0; with_gateway <= 1; with_gateway++)
 		for (size_t i = 0; i < n; i++)
 			if ((route[i]->gateway[0] != '\0') == with_gateway &&
+			    (ipv6 || family_of(route[i]) != AF_INET6) &&
 			    add(sock, links, route[i], e) < 0)
 				return err_wrap(e, "route to '%s'", route[i]->dest);
 	return 0;

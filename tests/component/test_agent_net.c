@@ -261,6 +261,34 @@ static void adds_neighbors(void **state)
 	assert_has(e.text, "Link not found");
 }
 
+/* As a host does it that has IPv6, of a guest that does not. */
+static void leaves_ipv6_out_where_it_is_switched_off(void **state)
+{
+	Types__Interface first = wanted("first", "02:00:00:00:00:01");
+	Types__Route gateway = route_to("", "2001:db8::2");
+	Types__Route *routes[] = { &gateway };
+	Types__IPAddress ip;
+	Types__ARPNeighbor n;
+	Types__ARPNeighbor *neighbors[] = { &n };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)output_of("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+	gateway.family = TYPES__IPFAMILY__v6;
+	types__ipaddress__init(&ip);
+	types__arpneighbor__init(&n);
+	ip.family = TYPES__IPFAMILY__v6;
+	ip.address = (char *)(uintptr_t) "2001:db8::7";
+	n.toipaddress = &ip;
+	n.device = (char *)(uintptr_t) "first";
+	n.lladdr = (char *)(uintptr_t) "02:00:00:00:00:07";
+	assert_int_equal(net_update_interface(&first, NULL, &e), 0);
+	if (net_update_routes(routes, 1, &e) < 0 || net_add_neighbors(neighbors, 1, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_has(output_of("ip addr show first"), "inet 192.0.2.1/24");
+	assert_string_equal(output_of("ip -6 addr; ip -6 route; ip -6 neigh"), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup(updates_routes, set_up),
 		cmocka_unit_test_setup(lists_interfaces, set_up),
 		cmocka_unit_test_setup(adds_neighbors, set_up),
+		cmocka_unit_test_setup(leaves_ipv6_out_where_it_is_switched_off, set_up),
 	};
 
 	if (geteuid() != 0 || (access("/sbin/ip", X_OK) < 0 && access("/usr/sbin/ip", X_OK) < 0 &&
