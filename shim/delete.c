@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `delete`: containerd runs it after every teardown, ordinary or not (containerd-shim.md 1.13). It is
- * quick, works without the server, and touches the sandbox only if that is the task's own: the tasks
- * of a pod share one.
+ * quick, works without the server, and touches the sandbox only if that is the task's own (the tasks of
+ * a pod share one) or the task booted it and nobody is in it any more.
  */
 #include <poll.h>
 #include <signal.h>
@@ -58,6 +58,7 @@ static void end_server(const struct shim_record_found *r)
 		(void)poll(&ended, 1, SERVER_DIES_MS);
 }
 
+/* The task's own: with that it ends, whoever is in it still. */
 static int clean_up_sandbox(const char *state_dir, const char *ns, const char *id, pid_t *ret_pid,
 			    struct err *e)
 {
@@ -83,6 +84,17 @@ static int clean_up_sandbox(const char *state_dir, const char *ns, const char *i
 		else
 			(void)nanosleep(&pause, NULL);
 	}
+}
+
+/* That of a group of containers has no task of its own. One of them booted it; who comes last is open. */
+static int clean_up_group(const char *state_dir, const char *ns, const char *group, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (sandbox_clean_up(state_dir, ns, group, &why) == 0 || why.code == ERR_STATE)
+		return 0;
+	*e = why;
+	return -1;
 }
 
 /* What containerd mounted there it unmounts itself; what a crash of ours left it would trip over. */
@@ -126,6 +138,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 	auto_free char *group = NULL, *state_dir = NULL, *socket = NULL;
 	struct err why = ERR_INIT;
 	pid_t pid = 0;
+	bool own;
 
 	log_set_level(LOG_LEVEL_WARN);
 	if (!bundle)
@@ -136,9 +149,11 @@ int command_delete(const struct shim_args *args, struct err *e)
 	if (bundle_group_id(bundle, args->id, &group, &why) < 0)
 		group = xstrdup(args->id);
 
-	if (strcmp(group, args->id) == 0) {
+	own = strcmp(group, args->id) == 0;
+	if (own || record_has_state_dir(bundle)) {
 		state_dir = record_find_state_dir(bundle);
-		if (clean_up_sandbox(state_dir, args->ns, args->id, &pid, e) < 0)
+		if ((own ? clean_up_sandbox(state_dir, args->ns, args->id, &pid, e)
+			 : clean_up_group(state_dir, args->ns, group, e)) < 0)
 			return err_wrap(e, "delete '%s'", args->id);
 		socket = bundle_read_address(bundle);
 		if (socket && !address_answers(socket))

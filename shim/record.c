@@ -83,6 +83,13 @@ int record_state_dir(const char *bundle, const char *state_dir, struct err *e)
 	return replace_in(bundle, STATE_DIR_FILE, state_dir, e);
 }
 
+bool record_has_state_dir(const char *bundle)
+{
+	auto_free char *path = path_join(bundle, STATE_DIR_FILE);
+
+	return access(path, F_OK) == 0;
+}
+
 char *record_find_state_dir(const char *bundle)
 {
 	auto_free char *path = path_join(bundle, STATE_DIR_FILE);

@@ -2,6 +2,7 @@
 #ifndef HUSK_SHIM_RECORD_H
 #define HUSK_SHIM_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,7 +32,9 @@ struct shim_record_found {
 int record_read(const char *state_dir, const char *ns, const char *sandbox_id,
 		struct shim_record_found *ret, struct err *e) must_check;
 
+/* In the bundle of the container that boots a sandbox. */
 int record_state_dir(const char *bundle, const char *state_dir, struct err *e) must_check;
+bool record_has_state_dir(const char *bundle);
 /* For free(). Where the bundle does not say: that of the configuration in force. */
 char *record_find_state_dir(const char *bundle) must_check;
 

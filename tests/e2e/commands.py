@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shim's commands, called as containerd calls them: start, delete, -info, -v."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -171,6 +172,28 @@ def test_delete_without_a_server(ct):
     while len(measured) < 3 and not any(max(took) < 1 for took in measured):
         measured.append(deleted_twice(ct))
     check(any(max(took) < 1 for took in measured), f"slow: {measured}")
+
+
+def test_delete_of_a_group(ct):
+    """A sandbox has the name of its group, not of the container that booted it: its crash is that one's to tidy up."""
+    shim = Shim(ct, ct.new_id("grp"))
+    with open(f"{shim.bundle}/config.json") as file:
+        spec = json.load(file)
+    spec["annotations"] = {"io.containerd.runc.v2.group": "group-of-" + shim.name}
+    with open(f"{shim.bundle}/config.json", "w") as file:
+        json.dump(spec, file)
+    with open(f"{shim.bundle}/state-dir", "w") as file:
+        file.write("/run/husk")
+    left = f"/run/husk/default/group-of-{shim.name}"
+    os.makedirs(f"{left}/vm", 0o700)
+    lock = os.open(left, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    check_equal(shim.command("-bundle", shim.bundle, "delete").returncode, 0, "others are in it")
+    check(os.path.exists(left), "the directory of a sandbox that lives is gone")
+    os.close(lock)
+    check_equal(shim.command("-bundle", shim.bundle, "delete").returncode, 0, "nobody is in it")
+    check(not os.path.exists(left), f"{left} is left")
+    shim.close()
 
 
 def test_info(ct):
