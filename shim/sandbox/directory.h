@@ -15,6 +15,7 @@
  *   mounts/       shim/storage/share.h
  *   shared/
  *   cgroups       its cgroups, see hv_spec.cgroup and host_cgroup.h
+ *   cgroups-made  which of these directories were not there before
  */
 struct directory {
 	char *state_dir, *ns; /* as given */

@@ -19,12 +19,14 @@
 #include "common/base/path.h"
 
 #define LIST_FILE       "cgroups"
-#define LIST_MAX        (1u << 20) /* bytes of it */
-#define HIERARCHIES_MAX 32         /* the kernel has at most 16 for v1, and one of v2 */
+#define ABSENT_FILE     "cgroups-made" /* which directories of them were not there, one a line */
+#define LIST_MAX        (1u << 20)     /* bytes of it */
+#define HIERARCHIES_MAX 32             /* the kernel has at most 16 for v1, and one of v2 */
 
 /*
  * Says that a directory was made by one of us: the sandbox that made a parent may end before another
- * that has its own cgroup in there. It needs CAP_SYS_ADMIN, and works on v1 and v2 (fs/kernfs).
+ * that has its own cgroup in there. It needs CAP_SYS_ADMIN, and works on v1 and v2 (fs/kernfs). Of one
+ * that was made and not marked yet when the shim was killed, ABSENT_FILE knows.
  */
 #define MARK      "trusted.husk"
 #define TRIES_MAX 100 /* each further one means that another sandbox's end took a parent away */
@@ -136,9 +138,35 @@ static int prepare_cpuset(const char *path, struct err *e)
 	return 0;
 }
 
-static bool is_marked(const char *path)
+static bool has_line(const char *text, const char *line)
 {
-	return getxattr(path, MARK, NULL, 0) >= 0;
+	size_t len = strlen(line);
+
+	for (const char *at = text; at && (at = strstr(at, line)); at += len)
+		if ((at == text || at[-1] == '\n') && at[len] == '\n')
+			return true;
+	return false;
+}
+
+/* `made`: the text of ABSENT_FILE; NULL: there is none. */
+static bool is_ours(const char *path, const char *made)
+{
+	return getxattr(path, MARK, NULL, 0) >= 0 || has_line(made, path);
+}
+
+/* Below a hierarchy, the directories on the way to `full` that are not there. */
+static void add_absent(struct buf *to, const char *full, size_t hierarchy_len)
+{
+	auto_free char *path = xstrdup(full);
+
+	for (size_t i = hierarchy_len + 1; i <= strlen(full); i++) {
+		if (full[i] != '/' && full[i] != '\0')
+			continue;
+		path[i] = '\0';
+		if (access(path, F_OK) < 0)
+			buf_addf(to, "%s\n", path);
+		path[i] = full[i];
+	}
 }
 
 /* One directory, which may be there. */
@@ -211,7 +239,7 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 {
 	auto_free char *path = NULL;
 	auto_strv char **hierarchies = NULL;
-	auto_buf struct buf list = BUF_INIT;
+	auto_buf struct buf list = BUF_INIT, absent = BUF_INIT;
 
 	*ret_list = NULL;
 	if (!cgroups_path || !*cgroups_path)
@@ -219,12 +247,18 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 	path = host_cgroup_path(cgroups_path, e);
 	if (!path || find_hierarchies(&hierarchies, e) < 0)
 		return -1;
-	for (char **h = hierarchies; h && *h; h++)
-		buf_addf(&list, "%s%s\n", *h, path);
+	buf_add(&absent, "", 0);
+	for (char **h = hierarchies; h && *h; h++) {
+		auto_free char *full = path_join(*h, path);
+
+		buf_addf(&list, "%s\n", full);
+		add_absent(&absent, full, strlen(*h));
+	}
 	if (list.len == 0)
 		return 0;
 	/* Before there is any of them, so that a crash in between leaves none unknown. */
-	if (file_replace(d->fd, LIST_FILE, list.data, list.len, e) < 0)
+	if (file_replace(d->fd, ABSENT_FILE, absent.data, absent.len, e) < 0 ||
+	    file_replace(d->fd, LIST_FILE, list.data, list.len, e) < 0)
 		return -1;
 	undo_push(u, "cgroup", undo_cgroup, d);
 	for (char **h = hierarchies; *h; h++) {
@@ -269,14 +303,14 @@ static bool remove_one(const char *path, int tries)
 }
 
 /* Upwards, as far as we made them and nobody uses them. A parent's processes are not waited for. */
-static void remove_upwards(char *path)
+static void remove_upwards(char *path, const char *made)
 {
 	int tries = EMPTY_TRIES;
 
 	for (;;) {
 		char *slash = strrchr(path, '/');
 
-		if (access(path, F_OK) == 0 && (!is_marked(path) || !remove_one(path, tries)))
+		if (access(path, F_OK) == 0 && (!is_ours(path, made) || !remove_one(path, tries)))
 			return;
 		if (!slash || slash == path)
 			return;
@@ -285,13 +319,13 @@ static void remove_upwards(char *path)
 	}
 }
 
-/* The list, for free(); NULL if there is none. */
-static char *read_list(const struct directory *d)
+/* One of the two lists, for free(); NULL if there is none. */
+static char *read_list(const struct directory *d, const char *file)
 {
 	struct err e = ERR_INIT;
 	char *text = NULL;
 
-	if (file_read(d->fd, LIST_FILE, LIST_MAX, &text, NULL, &e) < 0 && e.sys != ENOENT)
+	if (file_read(d->fd, file, LIST_MAX, &text, NULL, &e) < 0 && e.sys != ENOENT)
 		log_warn("cgroups of the sandbox: %s", e.text);
 	return text;
 }
@@ -341,7 +375,7 @@ static int set_cpuset(const char *path, const char *cpus, const char *mems, stru
 int host_cgroup_set_cpuset(const struct directory *d, const char *cpus, const char *mems,
 			   struct err *e)
 {
-	auto_free char *text = read_list(d);
+	auto_free char *text = read_list(d, LIST_FILE);
 	char *rest = text, *line;
 	bool done = false;
 
@@ -383,7 +417,7 @@ static uint64_t oom_kills_in(const char *cgroup)
 
 uint64_t host_cgroup_oom_kills(const struct directory *d)
 {
-	auto_free char *text = read_list(d);
+	auto_free char *text = read_list(d, LIST_FILE);
 	char *rest = text, *line;
 	uint64_t n = 0;
 
@@ -395,10 +429,11 @@ uint64_t host_cgroup_oom_kills(const struct directory *d)
 
 void host_cgroup_remove(const struct directory *d)
 {
-	auto_free char *text = read_list(d);
+	auto_free char *made = read_list(d, ABSENT_FILE);
+	auto_free char *text = read_list(d, LIST_FILE);
 	char *rest = text, *line;
 
 	while ((line = strsep(&rest, "\n")))
 		if (*line == '/')
-			remove_upwards(line);
+			remove_upwards(line, made);
 }

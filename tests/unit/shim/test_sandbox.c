@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
@@ -634,6 +635,25 @@ static void test_clean_up_after_a_crash(void **state)
 	assert_err(sandbox_clean_up(t.state_dir, "default", "../s1", &e), &e, ERR_INVALID, "../s1");
 }
 
+/* Killed between the making of a cgroup and the mark that it is ours. */
+static void test_crash_before_a_cgroup_is_marked(void **state)
+{
+	static const char *const places[] = { "", "/memory", "/cpuset", "/unified" };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (t.skip)
+		skip();
+	leave_a_crash();
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		auto_free char *path =
+			xasprintf("/sys/fs/cgroup%s%s", places[i], t.spec->linux.cgroups_path);
+
+		(void)removexattr(path, "trusted.husk");
+	}
+	assert_ok(sandbox_clean_up(t.state_dir, "default", "s1", &e), &e);
+}
+
 /* What could not be ended must not be forgotten: the next try finds all that is left. */
 static void test_failed_clean_up_is_repeated(void **state)
 {
@@ -683,6 +703,7 @@ int main(void)
 		CASE(test_one_at_a_time),
 		CASE(test_two_namespaces),
 		CASE(test_clean_up_after_a_crash),
+		CASE(test_crash_before_a_cgroup_is_marked),
 		CASE(test_failed_clean_up_is_repeated),
 		CASE(test_start_over_a_crash),
 	};
