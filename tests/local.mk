@@ -10,3 +10,4 @@ include tests/agentctl/local.mk
 include tests/guest/local.mk
 include tests/e2e/local.mk
 include tests/fault/local.mk
+include tests/nested/local.mk

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links and their carriers that need a kernel of a fuller kind: vhost-net, ipvlan."""
+
+import subprocess
+
+from network import in_namespace, inside, ip, namespaces, taps_and_filters, talk, tcp_in, tcp_out, wire
+from report import check, check_equal
+from vsock import open_files, processes
+
+
+def kernel_threads(word):
+    done = subprocess.run(["ps", "-e", "-o", "comm="], stdout=subprocess.PIPE, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.startswith(word)]
+
+
+def test_vhost_net(ct):
+    """Frames are the host kernel's affair where it can do that."""
+    with namespaces(ct, "pod", "peer") as (pod, peer):
+        wire(pod, peer)
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        try:
+            qemu = processes(name)["qemu"]
+            check("/dev/vhost-net" in open_files(qemu), "QEMU has no /dev/vhost-net")
+            check(len(kernel_threads(f"vhost-{qemu}")) >= 2, "threads of vhost-vsock and vhost-net")
+            talk(ct, name, pod, peer)
+        finally:
+            ct.remove(name)
+        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
+
+
+def test_ipvlan(ct):
+    """A pod's link that shares another's hardware address."""
+    with namespaces(ct, "pod", "peer", "host") as (pod, peer, host):
+        ip("link", "add", "up0", "type", "veth", "peer", "name", "gw0", "netns", peer, ns=host)
+        ip("link", "set", "up0", "up", ns=host)
+        ip("address", "add", "10.88.13.1/24", "dev", "gw0", ns=peer)
+        ip("link", "set", "gw0", "up", ns=peer)
+        ip("link", "add", "link", "up0", "name", "eth0", "netns", pod, "type", "ipvlan", "mode", "l2", ns=host)
+        ip("address", "add", "10.88.13.2/24", "dev", "eth0", ns=pod)
+        ip("link", "set", "eth0", "up", ns=pod)
+        name = ct.detached("sleep", "100000", options=in_namespace(pod))
+        try:
+            check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", "10.88.13.1").code, 0, "ping out")
+            check_equal(inside(peer, "busybox", "ping", "-c", "2", "-W", "10", "10.88.13.2").returncode, 0, "ping in")
+            tcp_out(ct, name, peer, "10.88.13.1")
+            tcp_in(ct, name, peer, "10.88.13.2")
+        finally:
+            ct.remove(name)
+        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")

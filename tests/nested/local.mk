@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+EXTRA_DIST += tests/nested/run.py tests/nested/machine.py tests/nested/init tests/nested/boot tests/nested/inside.py \
+	tests/nested/vsock.py tests/nested/unified.py tests/nested/links.py tests/nested/thin.py
