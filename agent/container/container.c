@@ -309,11 +309,12 @@ int container_pause(struct container *c, struct deadline d, struct err *e)
 	if (need_cgroup(held, e) < 0)
 		return -1;
 	/* At once: an exec that came now would be frozen before it is one. */
+	c->paused_from = c->state;
 	c->state = CONTAINER_PAUSED;
 	if (cgroup_freeze(c->cgroup, d, e) == 0)
 		return 0;
 	if (c->state == CONTAINER_PAUSED)
-		c->state = CONTAINER_RUNNING;
+		c->state = c->paused_from;
 	return err_wrap(e, "pause container %s", c->id);
 }
 
@@ -326,7 +327,7 @@ int container_resume(struct container *c, struct deadline d, struct err *e)
 	if (cgroup_thaw(c->cgroup, d, e) < 0)
 		return err_wrap(e, "resume container %s", c->id);
 	if (c->state == CONTAINER_PAUSED)
-		c->state = CONTAINER_RUNNING;
+		c->state = c->paused_from;
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static const struct rpc_method agent_methods[] = {
 	{ "MemAgentMemcgSet", on_no_mem_agent, 0 },
 	{ "MemHotplugByProbe", on_mem_hotplug_by_probe, 0 },
 	{ "OnlineCPUMem", on_online_cpu_mem, 0 },
-	{ "PauseContainer", on_pause_container, CONTAINER_RUNNING },
+	{ "PauseContainer", on_pause_container, RUNNABLE },
 	{ "ReadStderr", on_read_stderr, LIVE | WAITS },
 	{ "ReadStdout", on_read_stdout, LIVE | WAITS },
 	{ "RemoveContainer", on_remove_container, LIVE },

@@ -382,11 +382,18 @@ static int simple_call(struct agent_run *run, const char *method, const char *id
 /* The freezer is part of cgroup v2 itself, so a machine without its controllers has it too. */
 static void pause_and_resume(struct agent_run *run)
 {
+	static const char *const sleeper[] = { "sleep", "100", NULL };
+	const struct agent_container created = { .id = "c1", .args = sleeper };
 	Grpc__StatsContainerRequest stats;
 	Grpc__StatsContainerResponse *resp;
 	int code;
 
-	CHECK(run, agent_run_script(run, "c1", "sleep 100") == 0);
+	/* One that was only created is that again afterwards. */
+	CHECK(run, agent_create(run, &created) == 0);
+	CHECK(run, simple_call(run, "PauseContainer", "c1") == 0);
+	CHECK_ERR(run, agent_start(run, "c1"), ERR_STATE, "paused");
+	CHECK(run, simple_call(run, "ResumeContainer", "c1") == 0);
+	CHECK(run, agent_start(run, "c1") == 0);
 	CHECK_ERR(run, simple_call(run, "ResumeContainer", "c1"), ERR_STATE, "running");
 	CHECK(run, simple_call(run, "PauseContainer", "c1") == 0);
 	CHECK_ERR(run, simple_call(run, "PauseContainer", "c1"), ERR_STATE, "paused");
