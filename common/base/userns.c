@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,6 +18,8 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+
+#define OPEN_WAIT_MS 10000 /* everything else waits; longer takes only what is frozen */
 
 /* Only system calls: another thread may have held the allocator's lock at the clone. */
 static _Noreturn void run_child(int told, int wait)
@@ -41,6 +45,29 @@ static int write_maps(int proc, const char *uid_map, const char *gid_map, struct
 	return fd < 0 ? err_sys(e, errno, "open it") : fd;
 }
 
+/*
+ * Its directory of /proc. A child that was killed leaves no end of file, because we hold the pipe that it
+ * writes to: the pidfd tells. What does not answer in time need not die at once either, and is not collected.
+ */
+static int read_proc(int from_child, int pidfd, struct err *e)
+{
+	struct pollfd p[] = { { .fd = from_child, .events = POLLIN },
+			      { .fd = pidfd, .events = POLLIN } };
+	int proc, r;
+
+	do
+		r = poll(p, 2, OPEN_WAIT_MS);
+	while (r < 0 && errno == EINTR);
+	if (r <= 0) {
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		return err_set(e, ERR_TIMEOUT, "its process did not run in %d s",
+			       OPEN_WAIT_MS / 1000);
+	}
+	if (!(p[0].revents & POLLIN) || read_full(from_child, &proc, sizeof(proc)) != sizeof(proc))
+		return err_set(e, ERR_INTERNAL, "its process ended at once");
+	return proc < 0 ? err_sys(e, -proc, "open /proc/self") : proc;
+}
+
 static int make(int to_child[2], int from_child[2], const char *uid_map, const char *gid_map,
 		struct err *e)
 {
@@ -59,14 +86,12 @@ static int make(int to_child[2], int from_child[2], const char *uid_map, const c
 		return err_sys(e, errno, "clone");
 	if (pid == 0)
 		run_child(from_child[1], to_child[0]);
-	if (read_full(from_child[0], &proc, sizeof(proc)) != sizeof(proc))
-		err_set(e, ERR_INTERNAL, "its process ended at once");
-	else if (proc < 0)
-		err_sys(e, -proc, "open /proc/self");
-	else
+	proc = read_proc(from_child[0], pidfd, e);
+	if (proc >= 0)
 		fd = write_maps(proc, uid_map, gid_map, e);
 	(void)!write(to_child[1], "", 1);
-	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &ended, WEXITED | __WALL);
+	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &ended,
+		     WEXITED | __WALL | (proc < 0 && e->code == ERR_TIMEOUT ? WNOHANG : 0));
 	return fd;
 }
 

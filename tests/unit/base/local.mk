@@ -8,6 +8,7 @@ BASE_TESTS = \
 	tests/unit/base/test_num \
 	tests/unit/base/test_path \
 	tests/unit/base/test_undo \
+	tests/unit/base/test_userns \
 	tests/unit/base/test_utf8
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
@@ -29,5 +30,8 @@ tests_unit_base_test_path_SOURCES = tests/unit/base/test_path.c
 tests_unit_base_test_path_LDADD = $(base_test_libs)
 tests_unit_base_test_undo_SOURCES = tests/unit/base/test_undo.c
 tests_unit_base_test_undo_LDADD = $(base_test_libs)
+tests_unit_base_test_userns_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
+tests_unit_base_test_userns_SOURCES = tests/unit/base/test_userns.c tests/lib/test.h
+tests_unit_base_test_userns_LDADD = $(base_test_libs) $(SECCOMP_LIBS)
 tests_unit_base_test_utf8_SOURCES = tests/unit/base/test_utf8.c
 tests_unit_base_test_utf8_LDADD = $(base_test_libs)
