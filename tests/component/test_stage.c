@@ -219,6 +219,40 @@ static void ends_a_hook_that_hangs(void **state)
 	assert_refused("run createContainer hooks", "not finished after 1 s");
 }
 
+/* The guest's hook says more than a pipe has room for, the container's leaves a process that has the pipe. */
+static void tells_what_a_hook_said(void **state)
+{
+	static const struct {
+		const char *step, *program;
+	} cases[] = {
+		{ "run createContainer hooks",
+		  "echo no such card >&2; busybox head -c 1000000 /dev/zero >&2; exit 4" },
+		{ "run startContainer hooks",
+		  "echo out; echo no such card >&2; busybox sleep 60 & exit 4" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *args[] = { "sh", "-c", cases[i].program };
+		Grpc__Hooks hooks = GRPC__HOOKS__INIT;
+		Grpc__Hook hook = GRPC__HOOK__INIT;
+		Grpc__Hook *list[] = { &hook };
+
+		stage_run_done(&run);
+		stage_run_init(&run);
+		hook.path = lit(i == 0 ? "/bin/busybox" : "/bin/sh");
+		hook.args = (char **)(uintptr_t)args;
+		hook.n_args = 3;
+		*(i == 0 ? &hooks.createcontainer : &hooks.startcontainer) = list;
+		*(i == 0 ? &hooks.n_createcontainer : &hooks.n_startcontainer) = 1;
+		run.spec.hooks = &hooks;
+		stage_run_shell(&run, "true");
+		stage_run_go(&run);
+		assert_string_equal(run.step, cases[i].step);
+		assert_has(run.error, "exit code 4; no such card");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +271,7 @@ int main(int argc, char **argv)
 		STAGE_CASE(tells_of_a_failing_exec),
 		STAGE_CASE(runs_hooks),
 		STAGE_CASE(ends_a_hook_that_hangs),
+		STAGE_CASE(tells_what_a_hook_said),
 	};
 	int code;
 
