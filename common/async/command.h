@@ -12,7 +12,7 @@
 /* Programs that are run for what they do, to their end: modprobe, iptables, hooks. */
 
 #define COMMAND_OUTPUT_MAX \
-	(4u << 20) /* bytes taken of each stream; no answer on the wire has room for more */
+	(4u << 20) /* bytes taken of its standard output; no answer on the wire has room for more */
 
 struct command {
 	const char *path;        /* absolute: what is executed; NULL: argv[0] */
@@ -28,9 +28,10 @@ struct command {
 };
 
 /*
- * Run it until it ends. *ret (may be NULL): its standard output, NUL-terminated, for free(). An exit
- * code other than 0 is ERR_INTERNAL with what it said; after the deadline it is killed, and the error
- * is ERR_TIMEOUT. In a fiber.
+ * Run it until it ends. *ret (may be NULL): its standard output, NUL-terminated, for free(); more than
+ * COMMAND_OUTPUT_MAX is ERR_EXHAUSTED. An exit code other than 0 is ERR_INTERNAL with the beginning of
+ * what it said, on its standard error if there is something; after the deadline it is killed, and the
+ * error is ERR_TIMEOUT. What it leaves running finds both streams closed. In a fiber.
  */
 int command_run(const struct command *c, struct deadline d, char **ret, size_t *ret_len,
 		struct err *e) must_check;
