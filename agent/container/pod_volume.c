@@ -45,18 +45,41 @@ static int make(int volume, const char *part, struct err *e)
 	return take_fd(&fd);
 }
 
-int pod_volume_open_part(const char *path, size_t volume_len, struct err *e)
+static int open_or_make(int volume, const char *part, struct err *e)
 {
-	auto_free char *name = xstrndup(path, volume_len);
-	const char *part = path + volume_len + strspn(path + volume_len, "/");
-	auto_close int volume = open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int fd;
+	int fd = path_open_in_root(volume, part, O_PATH, 0, e);
 
-	if (volume < 0)
-		return err_sys(e, errno, "open the volume '%s'", name);
-	fd = path_open_in_root(volume, part, O_PATH, 0, e);
 	if (fd >= 0 || e->sys != ENOENT)
 		return fd;
 	*e = ERR_INIT;
 	return make(volume, part, e);
+}
+
+int pod_volume_open_part(const char *path, size_t volume_len, struct err *e)
+{
+	auto_free char *name = xstrndup(path, volume_len);
+	auto_free char *part = xstrdup(path + volume_len + strspn(path + volume_len, "/"));
+	auto_close int volume = open(name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd = -1;
+
+	if (volume < 0)
+		return err_sys(e, errno, "open the volume '%s'", name);
+	/* One at a time: whichever is made is to have the volume's mode and group. */
+	for (char *end = part; *end;) {
+		char saved;
+		int next;
+
+		end += strspn(end, "/");
+		end += strcspn(end, "/");
+		saved = *end;
+		*end = '\0';
+		next = open_or_make(volume, part, e);
+		if (next < 0)
+			return -1;
+		*end = saved;
+		if (fd >= 0)
+			(void)close(fd);
+		fd = next;
+	}
+	return take_fd(&fd);
 }

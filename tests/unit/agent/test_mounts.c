@@ -176,7 +176,7 @@ static ino_t part_of(const char *volume, const char *part)
 static void keeps_parts_in_their_volume(void **state)
 {
 	char volume[] = "/tmp/husk-volume-XXXXXX";
-	auto_free char *made = NULL, *file = NULL;
+	auto_free char *made = NULL, *parent = NULL, *file = NULL;
 	struct stat st;
 	struct err e = ERR_INIT;
 	int fd;
@@ -185,6 +185,14 @@ static void keeps_parts_in_their_volume(void **state)
 	assert_non_null(mkdtemp(volume));
 	assert_int_equal(chmod(volume, 01770), 0);
 	assert_true(part_of(volume, "a/b") != 0);
+	parent = path_join(volume, "a");
+	assert_int_equal(stat(parent, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 01770);
+	/* What was there before is as it was. */
+	assert_int_equal(chmod(parent, 0700), 0);
+	assert_true(part_of(volume, "a/c") != 0);
+	assert_int_equal(stat(parent, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
 	made = path_join(volume, "a/b");
 	assert_int_equal(stat(made, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 01770);
