@@ -23,8 +23,7 @@
 #include "common/base/num.h"
 
 #define EXIT_NOT_EXECD 127
-#define SAID_MAX \
-	1024 /* bytes of what a failed hook said, in the error; as common/async/command.c */
+#define SAID_MAX       1024 /* bytes of a failed hook's, in the error; as in common/async/command.c */
 
 /* Read while /proc is the guest's: a hook is told the pid that the guest knows. */
 int hooks_read_state(struct stage *s, struct err *e)
