@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/async/fiber.h"
+#include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -36,9 +38,24 @@ static int read_bytes(char *const *option, size_t n, const char *name, uint64_t 
 	return err_set(e, ERR_INVALID, "option '%s' is missing", name);
 }
 
+/* One at a time: what is written is a sum with what was read. */
+static struct {
+	bool busy;
+	struct cond idle;
+} kernel;
+
 struct reserved {
 	char *file;
 	uint64_t pages;
+};
+
+/* More pages or less, by a worker: the kernel may move much of the memory before it answers. */
+struct change {
+	const char *file;
+	uint64_t more, less;
+	uint64_t given; /* of `more` */
+	struct err e;
+	bool failed;
 };
 
 static int read_pages(const char *file, uint64_t *ret, struct err *e)
@@ -52,15 +69,48 @@ static int read_pages(const char *file, uint64_t *ret, struct err *e)
 	return 0;
 }
 
+static int change_pages(struct change *c)
+{
+	uint64_t before, now;
+
+	if (read_pages(c->file, &before, &c->e) < 0 ||
+	    file_writef(AT_FDCWD, c->file, &c->e, "%" PRIu64 "\n",
+			before + c->more - (c->less < before ? c->less : before)) < 0 ||
+	    read_pages(c->file, &now, &c->e) < 0)
+		return -1;
+	c->given = now > before ? now - before : 0;
+	return 0;
+}
+
+static void change_now(void *arg)
+{
+	struct change *c = arg;
+
+	c->failed = change_pages(c) < 0;
+}
+
+/* Whatever cancels the fiber: who gives pages back must get to it. */
+static int change(struct change *c, struct err *e)
+{
+	while (kernel.busy)
+		(void)cond_wait_uncancellable(&kernel.idle, DEADLINE_NEVER);
+	kernel.busy = true;
+	work_run(change_now, c);
+	kernel.busy = false;
+	cond_wake_one(&kernel.idle);
+	if (!c->failed)
+		return 0;
+	*e = c->e;
+	return -1;
+}
+
 static void give_back(void *arg)
 {
 	struct reserved *r = arg;
+	struct change less = { .file = r->file, .less = r->pages };
 	struct err e = ERR_INIT;
-	uint64_t now;
 
-	if (read_pages(r->file, &now, &e) < 0 ||
-	    file_writef(AT_FDCWD, r->file, &e, "%" PRIu64 "\n",
-			now > r->pages ? now - r->pages : 0) < 0)
+	if (change(&less, &e) < 0)
 		log_warn("huge pages stay set aside: %s", e.text);
 	free(r->file);
 	free(r);
@@ -68,27 +118,26 @@ static void give_back(void *arg)
 
 int hugepages_reserve(const char *sys, char *const *option, size_t n, struct undo *u, struct err *e)
 {
-	uint64_t page_size, size, pages, before, now;
+	uint64_t page_size, size;
 	auto_free char *file = NULL;
+	struct change more;
 	struct reserved *r;
 
 	if (read_bytes(option, n, "pagesize=", &page_size, e) < 0 ||
 	    read_bytes(option, n, "size=", &size, e) < 0)
 		return -1;
-	pages = size / page_size;
 	file = xasprintf("%s/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages", sys,
 			 page_size / 1024);
-	if (read_pages(file, &before, e) < 0 ||
-	    file_writef(AT_FDCWD, file, e, "%" PRIu64 "\n", before + pages) < 0 ||
-	    read_pages(file, &now, e) < 0)
+	more = (struct change){ .file = file, .more = size / page_size };
+	if (change(&more, e) < 0)
 		return err_wrap(e, "huge pages of %" PRIu64 " bytes", page_size);
 	r = xnew(struct reserved);
-	*r = (struct reserved){ .file = take_ptr(file), .pages = now > before ? now - before : 0 };
+	*r = (struct reserved){ .file = take_ptr(file), .pages = more.given };
 	/* The kernel takes any number and gives what it has: what it gave would be missing elsewhere. */
-	if (r->pages < pages) {
+	if (more.given < more.more) {
 		err_set(e, ERR_EXHAUSTED,
 			"Only allocated %" PRIu64 " of %" PRIu64 " huge pages of %" PRIu64 " bytes",
-			r->pages, pages, page_size);
+			more.given, more.more, page_size);
 		give_back(r);
 		return -1;
 	}

@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/storage/hugepages.h"
+#include "common/async/fiber.h"
+#include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
@@ -86,6 +89,80 @@ static void test_adds_and_gives_back(void **state)
 	assert_pages("1");
 }
 
+static struct undo by_fibers;
+static int failures; /* seen by fibers, which cannot leave by an assert */
+
+static void reserve_two(void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	if (reserve("pagesize=2097152", "size=4194304", &by_fibers, &e) < 0)
+		failures++;
+}
+
+static void reserve_side_by_side(void *arg)
+{
+	struct fiber_group g = FIBER_GROUP_INIT;
+
+	for (int i = 0; i < 4; i++)
+		fiber_group_start(&g, "reserve", reserve_two, arg);
+	fiber_group_wait(&g);
+}
+
+static void test_none_is_lost_between_fibers(void **state)
+{
+	(void)state;
+	by_fibers = UNDO_INIT;
+	failures = 0;
+	set_pages("1\n");
+	fiber_main(reserve_side_by_side, NULL);
+	assert_int_equal(failures, 0);
+	assert_pages("9");
+	undo_run(&by_fibers);
+	assert_pages("1");
+}
+
+/* The kernel, where the file is a fifo: nobody's read or write of it ends before this comes by. */
+static void answer_slowly(void *arg)
+{
+	auto_free char *line = NULL;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	set_pages("1\n");
+	if (file_read_line(AT_FDCWD, file, &line, &e) < 0 || strcmp(line, "3") != 0)
+		failures++;
+	set_pages("3\n");
+}
+
+static void reserve_from_a_slow_kernel(void *arg)
+{
+	struct fiber_group g = FIBER_GROUP_INIT;
+
+	fiber_group_start(&g, "reserve", reserve_two, NULL);
+	fiber_yield();
+	work_run(answer_slowly, arg);
+	fiber_group_wait(&g);
+}
+
+static void test_holds_nobody_up(void **state)
+{
+	(void)state;
+	by_fibers = UNDO_INIT;
+	failures = 0;
+	assert_int_equal(mkfifo(file, 0600), 0);
+	(void)alarm(PATIENCE_MS / 1000);
+	fiber_main(reserve_from_a_slow_kernel, NULL);
+	(void)alarm(0);
+	assert_int_equal(failures, 0);
+	assert_int_equal(by_fibers.n, 1);
+	assert_int_equal(unlink(file), 0);
+	set_pages("3\n");
+	undo_run(&by_fibers);
+	assert_pages("1");
+}
+
 static void test_refuses(void **state)
 {
 	static const char *const rows[][2] = {
@@ -116,6 +193,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_adds_and_gives_back, make_tree, remove_tree),
+		cmocka_unit_test_setup_teardown(test_none_is_lost_between_fibers, make_tree,
+						remove_tree),
+		cmocka_unit_test_setup_teardown(test_holds_nobody_up, make_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(test_refuses, make_tree, remove_tree),
 	};
 
