@@ -221,6 +221,12 @@ const struct transport_address *hv_agent_address(const struct hv *hv)
 	return &hv->agent;
 }
 
+void hv_wait_agent_channel(struct hv *hv, struct deadline d)
+{
+	if (hv->ops->wait_agent_channel)
+		hv->ops->wait_agent_channel(hv, d);
+}
+
 int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e)
 {
 	while (!hv->dead)

@@ -68,6 +68,7 @@ struct hv_ops {
 	int (*launch)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
 	int (*connect)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
 	int (*boot)(struct hv *hv, struct undo *u, struct deadline d, struct err *e);
+	void (*wait_agent_channel)(struct hv *hv, struct deadline d); /* NULL: no need */
 
 	int (*plug_disk)(struct hv *hv, const struct hv_disk *disk, struct deadline d,
 			 struct hv_device **ret, struct err *e);
@@ -97,6 +98,12 @@ void hv_free(struct hv *hv);
 
 pid_t hv_pid(const struct hv *hv);
 const struct transport_address *hv_agent_address(const struct hv *hv);
+
+/*
+ * Before the first connection to the agent: until the channel to it bears one, where a try that comes too
+ * early does harm. At most until d; what is wrong then the connection tells.
+ */
+void hv_wait_agent_channel(struct hv *hv, struct deadline d);
 
 /* Until the VMM or a helper it cannot live without (virtiofsd) has died; *why names it. */
 int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e) must_check;

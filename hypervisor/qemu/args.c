@@ -165,7 +165,7 @@ static void add_agent(char ***args, const struct qemu_choices *q)
 		break;
 	case CONFIG_TRANSPORT_HVSOCK:
 		add(args, "-chardev", "socket,id=vsock,fd=%d", QEMU_FD_AGENT);
-		add(args, "-device", "vhost-user-vsock-pci,chardev=vsock");
+		add(args, "-device", "vhost-user-vsock-pci,id=vsock,chardev=vsock");
 		break;
 	case CONFIG_TRANSPORT_SERIAL:
 	case CONFIG_TRANSPORT_AUTO:

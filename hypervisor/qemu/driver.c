@@ -475,12 +475,21 @@ static int qemu_boot(struct hv *hv, struct undo *u, struct deadline d, struct er
 	return qmp_call(q->qmp, "cont", NULL, -1, d, NULL, NULL, e);
 }
 
+static void qemu_wait_agent_channel(struct hv *hv, struct deadline d)
+{
+	const struct qemu *q = hv->driver;
+
+	if (hv->agent.kind == TRANSPORT_HVSOCK)
+		vsock_wait_driver(q->qmp, d);
+}
+
 const struct hv_ops hv_qemu_ops = {
 	.name = "qemu",
 	.caps = HV_CAP_FS_SHARE | HV_CAP_DISK_HOTPLUG | HV_CAP_DISK_CONCAT | HV_CAP_NET_HOTPLUG,
 	.launch = qemu_launch,
 	.connect = qemu_connect,
 	.boot = qemu_boot,
+	.wait_agent_channel = qemu_wait_agent_channel,
 	.plug_disk = qemu_plug_disk,
 	.plug_nic = qemu_plug_nic,
 	.grow_disk = qemu_grow_disk,

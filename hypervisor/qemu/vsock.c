@@ -21,15 +21,19 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/json/json.h"
 #include "common/net/transport.h"
 #include "common/net/unix.h"
 #include "hypervisor/driver.h"
+#include "hypervisor/qemu/qmp.h"
 
-#define CID_TRIES     128
-#define DAEMON_CID    3 /* of a device that only its own daemon talks to: any will do */
-#define POLL_MS       2 /* between two looks for the daemon's socket; it takes some 5 ms */
-#define VHOST_SOCKET  "vhost.sock"
-#define STREAM_SOCKET "stream.sock"
+#define CID_TRIES      128
+#define DAEMON_CID     3  /* of a device that only its own daemon talks to: any will do */
+#define POLL_MS        2  /* between two looks for the daemon's socket; it takes some 5 ms */
+#define DRIVER_POLL_MS 20 /* between two looks for the guest's driver */
+#define RINGS_MS       50 /* for what QEMU has sent to the daemon when it says that the driver is ready */
+#define VHOST_SOCKET   "vhost.sock"
+#define STREAM_SOCKET  "stream.sock"
 
 int vsock_pick_cid(int (*set_cid)(void *arg, uint32_t cid), void *arg, uint32_t *ret, struct err *e)
 {
@@ -161,4 +165,41 @@ int vsock_daemon_start(struct hv *hv, const char *path, struct undo *u, struct d
 	hv->agent.port = AGENT_PORT;
 	*ret_fd = fd;
 	return 0;
+}
+
+/* The device status field has DRIVER_OK (virtio 1.2, 2.1), which x-query-virtio-status writes out. */
+static bool driver_is_ready(const struct json *answer)
+{
+	const struct json *all = json_get(json_get(answer, "status"), "statuses");
+
+	for (size_t i = 0; i < json_len(all); i++) {
+		const char *status = json_string(json_at(all, i));
+
+		if (status && strstr(status, "DRIVER_OK"))
+			return true;
+	}
+	return false;
+}
+
+void vsock_wait_driver(struct qmp *q, struct deadline d)
+{
+	static const char arguments[] = "{\"path\":\"/machine/peripheral/vsock/virtio-backend\"}";
+	struct err e = ERR_INIT;
+
+	for (;;) {
+		auto_json struct json *root = NULL;
+		const struct json *answer = NULL;
+
+		if (qmp_call(q, "x-query-virtio-status", arguments, -1, d, &root, &answer, &e) <
+		    0) {
+			log_debug("the guest's vsock driver is not waited for: %s", e.text);
+			return;
+		}
+		if (driver_is_ready(answer)) {
+			(void)!fiber_sleep_ms(RINGS_MS, &e);
+			return;
+		}
+		if (fiber_sleep_ms(DRIVER_POLL_MS, &e) < 0 || deadline_passed(d))
+			return;
+	}
 }

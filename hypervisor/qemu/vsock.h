@@ -33,4 +33,13 @@ int vsock_open_vhost(uint32_t *ret_cid, struct err *e) must_check;
 int vsock_daemon_start(struct hv *hv, const char *path, struct undo *u, struct deadline d,
 		       int *ret_fd, struct err *e) must_check;
 
+struct qmp;
+
+/*
+ * Until the guest's driver has the device with the id "vsock" in use, or nothing can be learned of that:
+ * the deadline, a cancel, a QEMU that has gone or cannot tell. A vhost-device-vsock (0.3.0) that is asked for
+ * a connection while QEMU tells it of the rings loses the thread that serves them, and says nothing.
+ */
+void vsock_wait_driver(struct qmp *q, struct deadline d);
+
 #endif

@@ -132,6 +132,7 @@ static void connect_agent(void *arg)
 {
 	struct connecting *c = arg;
 
+	hv_wait_agent_channel(c->s->hv, c->d);
 	c->agent = agent_connect(hv_agent_address(c->s->hv), c->d, &c->e);
 	c->done = true;
 	cond_wake_all(&c->s->changed);

@@ -210,7 +210,8 @@ static const char *obey(struct fake_qemu *f, const char *command, const struct j
 		return add(&f->nodes, name, "", "");
 	if (strcmp(command, "block_resize") == 0)
 		return find(&f->nodes, name) < 0 ? "no such node" : NULL;
-	if (strcmp(command, "query-hotpluggable-cpus") == 0)
+	if (strcmp(command, "query-hotpluggable-cpus") == 0 ||
+	    strcmp(command, "x-query-virtio-status") == 0)
 		return NULL;
 	if (strcmp(command, "blockdev-del") == 0 || strcmp(command, "netdev_del") == 0 ||
 	    strcmp(command, "object-del") == 0)
@@ -222,6 +223,18 @@ static const char *obey(struct fake_qemu *f, const char *command, const struct j
 	return "no such command";
 }
 
+/* As QEMU 7.2 says it. */
+static char *describe_status(struct fake_qemu *f)
+{
+	const char *ready = ++f->looks < f->driver_ready_at
+				    ? ""
+				    : ",\"VIRTIO_CONFIG_S_DRIVER_OK: Driver setup and ready\"";
+
+	return xasprintf("{\"name\":\"vhost-user-vsock\",\"status\":{\"statuses\":"
+			 "[\"VIRTIO_CONFIG_S_DRIVER: Guest OS compatible with device\"%s]}}",
+			 ready);
+}
+
 static void answer(struct fake_qemu *f, const struct json *v)
 {
 	const char *command = text(v, "execute");
@@ -229,6 +242,7 @@ static void answer(struct fake_qemu *f, const struct json *v)
 	char name[FAKE_NAME_MAX], why[64] = "";
 	bool deletes = strcmp(command, "device_del") == 0;
 	bool lists = strcmp(command, "query-hotpluggable-cpus") == 0;
+	bool describes = strcmp(command, "x-query-virtio-status") == 0;
 	uint64_t id = 0;
 
 	(void)json_u64(json_get(v, "id"), &id);
@@ -242,7 +256,9 @@ static void answer(struct fake_qemu *f, const struct json *v)
 	if (!*why && strcmp(command, "device_add") == 0)
 		announce(f, name);
 	if (!f->silent || strcmp(f->silent, command) != 0) {
-		auto_free char *list = lists ? list_places(f) : xstrdup("{}");
+		auto_free char *list = lists       ? list_places(f)
+				       : describes ? describe_status(f)
+						   : xstrdup("{}");
 		auto_free char *line =
 			*why ? xasprintf(
 				       "{\"error\":{\"class\":\"%s\",\"desc\":\"%s\"},\"id\":%u}\n",

@@ -36,7 +36,8 @@ struct fake_qemu {
 	const char *silent; /* this command takes effect, but its answer never comes */
 	uint64_t ost;       /* what the guest's kernel says of a device that comes; 0: it took it */
 	bool ignores;       /* it says nothing */
-	struct fake_names sets;           /* of descriptors, and descriptors with names */
+	int driver_ready_at, looks; /* the look at a device's status that finds its driver ready */
+	struct fake_names sets;     /* of descriptors, and descriptors with names */
 	struct fake_names nodes, devices; /* block nodes, network and memory backends; devices */
 
 	struct buf log; /* "add-fd 1; blockdev-add node1; " */

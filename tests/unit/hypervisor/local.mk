@@ -16,7 +16,8 @@ HYPERVISOR_TESTS = \
 	tests/unit/hypervisor/test_start \
 	tests/unit/hypervisor/test_tsc \
 	tests/unit/hypervisor/test_unplug \
-	tests/unit/hypervisor/test_virtiofsd
+	tests/unit/hypervisor/test_virtiofsd \
+	tests/unit/hypervisor/test_vsock
 check_PROGRAMS += $(HYPERVISOR_TESTS)
 TESTS += $(HYPERVISOR_TESTS)
 
@@ -42,6 +43,9 @@ tests_unit_hypervisor_test_hotplug_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_unplug_SOURCES = tests/unit/hypervisor/test_unplug.c \
 	$(hotplug_case_sources)
 tests_unit_hypervisor_test_unplug_LDADD = $(hypervisor_test_libs)
+tests_unit_hypervisor_test_vsock_SOURCES = tests/unit/hypervisor/test_vsock.c \
+	$(hotplug_case_sources)
+tests_unit_hypervisor_test_vsock_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_qmp_SOURCES = tests/unit/hypervisor/test_qmp.c
 tests_unit_hypervisor_test_qmp_LDADD = $(hypervisor_test_libs)
 tests_unit_hypervisor_test_record_SOURCES = tests/unit/hypervisor/test_record.c
