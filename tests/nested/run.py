@@ -16,6 +16,7 @@ import time
 
 import machine
 
+OWN = ("/tmp", "/run")  # of the machine, empty
 LIMIT = 3600  # seconds; on a quiet machine it takes a tenth
 
 
@@ -25,6 +26,8 @@ def why_not(*directories):
     for directory in directories:
         if os.stat(directory).st_dev != os.stat("/").st_dev:
             return f"{directory} is on another file system than /, which is all that the machine gets"
+        if os.path.realpath(directory).startswith(tuple(f"{own}/" for own in OWN)):
+            return f"{directory} is below a directory that the machine has of its own"
     return None
 
 
