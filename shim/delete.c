@@ -34,6 +34,7 @@
 /* A child of a killed server has a copy of its lock until it execs, or finds that it is alone. */
 #define LOCK_WAIT_MS     10
 #define LOCK_TRIES       30
+#define SOCKET_WAIT_MS   10
 #define ROOTFS_LAYERS    16 /* mounts over each other at one place */
 
 /* A server that lives on holds what is to be removed. Without one there is nothing to do. */
@@ -97,6 +98,26 @@ static int clean_up_group(const char *state_dir, const char *ns, const char *gro
 	return -1;
 }
 
+/*
+ * A server that is being killed takes connections until the kernel comes to its descriptors. The socket
+ * of one that lives, in the task's own sandbox or in that of others, stays.
+ */
+static void remove_socket(const char *bundle, bool own)
+{
+	auto_free char *socket = bundle_read_address(bundle);
+	const struct timespec pause = { .tv_nsec = SOCKET_WAIT_MS * 1000000l };
+	int waits = own ? SERVER_LEAVES_MS / SOCKET_WAIT_MS : 0;
+
+	if (!socket)
+		return;
+	while (address_answers(socket)) {
+		if (waits-- == 0)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)unlink(socket);
+}
+
 /* What containerd mounted there it unmounts itself; what a crash of ours left it would trip over. */
 static void unmount_rootfs(const char *bundle)
 {
@@ -135,7 +156,7 @@ static int print_answer(pid_t pid, struct err *e)
 int command_delete(const struct shim_args *args, struct err *e)
 {
 	auto_free char *bundle = args->bundle[0] ? xstrdup(args->bundle) : getcwd(NULL, 0);
-	auto_free char *group = NULL, *state_dir = NULL, *socket = NULL;
+	auto_free char *group = NULL, *state_dir = NULL;
 	struct err why = ERR_INIT;
 	pid_t pid = 0;
 	bool own;
@@ -155,9 +176,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 		if ((own ? clean_up_sandbox(state_dir, args->ns, args->id, &pid, e)
 			 : clean_up_group(state_dir, args->ns, group, e)) < 0)
 			return err_wrap(e, "delete '%s'", args->id);
-		socket = bundle_read_address(bundle);
-		if (socket && !address_answers(socket))
-			(void)unlink(socket);
+		remove_socket(bundle, own);
 	}
 	hooks_run_owed(bundle, args->id);
 	unmount_rootfs(bundle);

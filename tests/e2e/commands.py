@@ -4,8 +4,12 @@
 import fcntl
 import json
 import os
+import select
 import shutil
+import signal
+import socket
 import subprocess
+import threading
 import time
 
 import ttrpc
@@ -146,12 +150,20 @@ def test_start_that_fails_says_why_in_one_line(ct):
     shim.close()
 
 
+def kill_and_wait(pid):
+    """A killed process keeps its descriptors until it runs next, which may take a while here."""
+    pidfd = os.pidfd_open(pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    check(select.select([pidfd], [], [], 60)[0], "a killed server is still there")
+    os.close(pidfd)
+
+
 def deleted_twice(ct):
     """After a crash, and again when there is nothing: 137, nothing on the way. How long each took."""
     shim = Shim(ct, ct.new_id("del"))
     took = []
     address = shim.start().stdout.decode().strip()
-    os.kill(shim.pid(), 9)
+    kill_and_wait(shim.pid())
     for _ in range(2):
         start = time.monotonic()
         done = shim.command("-bundle", shim.bundle, "delete")
@@ -172,6 +184,23 @@ def test_delete_without_a_server(ct):
     while len(measured) < 3 and not any(max(took) < 1 for took in measured):
         measured.append(deleted_twice(ct))
     check(any(max(took) < 1 for took in measured), f"slow: {measured}")
+
+
+def test_delete_while_the_server_dies(ct):
+    """The kernel still takes connections for a killed server: its socket goes nevertheless, that of one that lives stays."""
+    shim = Shim(ct, ct.new_id("dying"))
+    path = f"{ct.run}/dying"
+    with open(f"{shim.bundle}/address", "w") as file:
+        file.write("unix://" + path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        check_equal(shim.command("-bundle", shim.bundle, "delete").returncode, 0, "of one that lives")
+        check(os.path.exists(path), "the socket of a server that lives is gone")
+        threading.Timer(0.1, server.shutdown, [socket.SHUT_RDWR]).start()
+        check_equal(shim.command("-bundle", shim.bundle, "delete").returncode, 0, "of one that dies")
+    check(not os.path.exists(path), "the socket is still there")
+    shim.close()
 
 
 def test_delete_of_a_group(ct):
