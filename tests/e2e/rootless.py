@@ -59,7 +59,8 @@ class Rootless:
                                        env=self.environment))
 
     def close(self):
-        self.process.send_signal(signal.SIGTERM)  # and with unshare the first process of the pid namespace
+        for containerd in self.children():  # unshare itself ignores the signal while it waits
+            os.kill(int(containerd), signal.SIGTERM)
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
