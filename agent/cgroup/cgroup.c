@@ -18,6 +18,7 @@
 #include "common/base/mountinfo.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
+#include "common/oci/cgroups_path.h"
 
 #define FILE_MAX_BYTES (4u << 20) /* cgroup.procs of some 500,000 processes */
 #define DEPTH_MAX      64         /* a workload may nest its own; deeper is not looked into */
@@ -70,14 +71,13 @@ static int make_path(int rootfd, const char *path, bool *ret_made, struct err *e
 	return take_fd(&dir);
 }
 
-struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path,
-				const char *container_id, struct err *e)
+struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path, struct err *e)
 {
 	struct cgroup *cg = xnew(struct cgroup);
 	bool made = false, populated = false;
 
 	cg->rootfd = cg->fd = cg->devices = -1;
-	cg->path = cgroup_path_parse(cgroups_path, container_id, e);
+	cg->path = cgroups_path_parse(cgroups_path, e);
 	if (!cg->path)
 		goto fail;
 	cg->rootfd = open(root, dir_flags);
@@ -99,14 +99,13 @@ fail:
 	return NULL;
 }
 
-static struct cgroup *create_v1(struct cgroup_v1 *v, const char *cgroups_path,
-				const char *container_id, struct err *e)
+static struct cgroup *create_v1(struct cgroup_v1 *v, const char *cgroups_path, struct err *e)
 {
 	struct cgroup *cg = xnew(struct cgroup);
 
 	cg->rootfd = cg->fd = cg->devices = -1;
 	cg->v1 = xmemdup(v, sizeof(*v));
-	cg->path = cgroup_path_parse(cgroups_path, container_id, e);
+	cg->path = cgroups_path_parse(cgroups_path, e);
 	if (cg->path && v1_make(cg->v1, cg->path, e) == 0)
 		return cg;
 	cgroup_free(cg);
@@ -121,11 +120,13 @@ struct cgroup *cgroup_create(const char *cgroups_path, const char *container_id,
 
 	if (mountinfo_read(&mountinfo, e) < 0)
 		return NULL;
+	if (!cgroups_path[0])
+		cgroups_path = container_id;
 	root = cgroup_root_parse(mountinfo);
 	if (root)
-		return cgroup_create_at(root, cgroups_path, container_id, e);
+		return cgroup_create_at(root, cgroups_path, e);
 	if (v1_parse_mounts(mountinfo, &v))
-		return create_v1(&v, cgroups_path, container_id, e);
+		return create_v1(&v, cgroups_path, e);
 	err_set(e, ERR_UNSUPPORTED, "no cgroup file system is mounted");
 	return NULL;
 }

@@ -35,9 +35,7 @@ struct cgroup;
 /*
  * Create it, with its parents, and turn on the controllers along the way.
  *
- * cgroups_path  Linux.CgroupsPath: with or without a leading '/'; "a-b.slice:prefix:name" becomes
- *               "/a.slice/a-b.slice/prefix-name.scope", where systemd would put it; empty becomes "/<container_id>". Components "." and
- *               ".." are ERR_INVALID.
+ * cgroups_path  Linux.CgroupsPath (common/oci/cgroups_path.h); empty becomes "/<container_id>"
  *
  * A cgroup that is there already is taken over if no process is in it, and ERR_EXISTS otherwise.
  * Release with cgroup_remove() and cgroup_free().

@@ -19,8 +19,8 @@ struct cgroup {
 };
 
 /* cgroup_create() on a hierarchy that is mounted at `root`. */
-struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path,
-				const char *container_id, struct err *e) must_check;
+struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path, struct err *e)
+	must_check;
 
 /* Every pid in the cgroup `dir` and below; as cgroup_pids(). */
 int cgroup_pids_below(int dir, pid_t **ret, size_t *ret_n, struct err *e) must_check;
@@ -28,15 +28,8 @@ int cgroup_pids_below(int dir, pid_t **ret, size_t *ret_n, struct err *e) must_c
 /* Remove the cgroups below `dir`. */
 int cgroup_remove_below(int dir, struct err *e) must_check;
 
-/* ERR_EXHAUSTED: a list in it has more entries than make sense. */
-int cgroup_check_lists(const Grpc__LinuxResources *r, struct err *e) must_check;
-
 /* "2MB", "1GB", "64KB" */
 bool cgroup_is_page_size(const char *size);
-
-/* Linux.CgroupsPath to a clean path with a leading '/', for free(). NULL: ERR_INVALID. */
-char *cgroup_path_parse(const char *cgroups_path, const char *container_id, struct err *e)
-	must_check;
 
 /* The number behind "key " in a file of such lines. False: no such line. */
 bool cgroup_parse_key(const char *text, const char *key, uint64_t *ret);

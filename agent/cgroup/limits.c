@@ -5,6 +5,7 @@
 
 #include "agent/cgroup/cgroup_private.h"
 #include "agent/cgroup/devices.h"
+#include "agent/cgroup/setting.h"
 #include "agent/cgroup/v1.h"
 #include "common/base/fd.h"
 #include "common/base/num.h"
@@ -12,48 +13,14 @@
 #define PERIOD_DEFAULT_US 100000 /* cgroup-v2, "cpu.max" */
 #define ENTRIES_MAX       1024   /* of any list in the resources */
 
-enum importance {
-	LIMIT,      /* failing is an error */
-	PREFERENCE, /* failing is noted */
-};
-
-struct applying {
-	struct cgroup *cg;
-	struct buf skipped;
-};
-
-static void skip(struct applying *a, const char *what)
-{
-	buf_addf(&a->skipped, "%s%s", a->skipped.len ? ", " : "", what);
-}
-
-static int set(struct applying *a, enum importance importance, const char *file, const char *value,
-	       struct err *e)
-{
-	struct err why = ERR_INIT;
-
-	if (file_write(a->cg->fd, file, value, strlen(value), &why) == 0)
-		return 0;
-	if (importance == PREFERENCE) {
-		skip(a, file);
-		return 0;
-	}
-	if (why.sys == ENOENT)
-		return err_set(e, ERR_UNSUPPORTED,
-			       "set %s to %s: the guest's kernel has no such controller", file,
-			       value);
-	*e = why;
-	return err_wrap(e, "cgroup '%s'", a->cg->path);
-}
-
 /* A number, -1 for "max". */
-static int set_limit(struct applying *a, enum importance importance, const char *file,
+static int set_limit(struct settings *s, enum importance importance, const char *file,
 		     int64_t value, struct err *e)
 {
 	auto_free char *text = value < 0 ? xstrdup("max") : xasprintf("%lld", (long long)value);
 
 	/* Taking a limit off that cannot exist is done. */
-	return set(a, value < 0 ? PREFERENCE : importance, file, text, e);
+	return setting_write(s, value < 0 ? PREFERENCE : importance, file, text, e);
 }
 
 uint64_t cgroup_cpu_weight(uint64_t shares)
@@ -91,13 +58,13 @@ static void current_cpu_max(const struct cgroup *cg, int64_t *quota, uint64_t *p
 	(void)num_u64(space + 1, 10, period);
 }
 
-static int apply_cpu(struct applying *a, const Grpc__LinuxCPU *c, struct err *e)
+static int apply_cpu(struct settings *s, const Grpc__LinuxCPU *c, struct err *e)
 {
 	if (c->shares != 0) {
 		auto_free char *weight =
 			xasprintf("%llu", (unsigned long long)cgroup_cpu_weight(c->shares));
 
-		if (set(a, PREFERENCE, "cpu.weight", weight, e) < 0)
+		if (setting_write(s, PREFERENCE, "cpu.weight", weight, e) < 0)
 			return -1;
 	}
 	if (c->quota != 0 || c->period != 0) {
@@ -105,38 +72,38 @@ static int apply_cpu(struct applying *a, const Grpc__LinuxCPU *c, struct err *e)
 		uint64_t period;
 		auto_free char *text = NULL;
 
-		current_cpu_max(a->cg, &quota, &period);
+		current_cpu_max(s->cg, &quota, &period);
 		quota = c->quota ? c->quota : quota;
 		period = c->period ? c->period : period;
 		text = quota < 0 ? xasprintf("max %llu", (unsigned long long)period)
 				 : xasprintf("%lld %llu", (long long)quota,
 					     (unsigned long long)period);
-		if (set(a, quota < 0 ? PREFERENCE : LIMIT, "cpu.max", text, e) < 0)
+		if (setting_write(s, quota < 0 ? PREFERENCE : LIMIT, "cpu.max", text, e) < 0)
 			return -1;
 	}
-	if (c->cpus[0] && set(a, LIMIT, "cpuset.cpus", c->cpus, e) < 0)
+	if (c->cpus[0] && setting_write(s, LIMIT, "cpuset.cpus", c->cpus, e) < 0)
 		return -1;
-	if (c->mems[0] && set(a, LIMIT, "cpuset.mems", c->mems, e) < 0)
+	if (c->mems[0] && setting_write(s, LIMIT, "cpuset.mems", c->mems, e) < 0)
 		return -1;
 	if (c->realtimeperiod != 0 || c->realtimeruntime != 0)
-		skip(a, "real-time scheduling");
+		setting_skip(s, "real-time scheduling");
 	return 0;
 }
 
 /* OCI counts memory and swap together, cgroup v2 swap alone. */
-static int apply_swap(struct applying *a, const Grpc__LinuxMemory *m, struct err *e)
+static int apply_swap(struct settings *s, const Grpc__LinuxMemory *m, struct err *e)
 {
 	int64_t limit = m->limit;
 
 	if (m->swap < 0 || (m->swap == 0 && m->limit < 0))
-		return set_limit(a, PREFERENCE, "memory.swap.max", -1, e);
+		return set_limit(s, PREFERENCE, "memory.swap.max", -1, e);
 	if (m->swap == 0)
 		return 0;
 	if (limit == 0) {
 		struct err ignored = ERR_INIT;
 		auto_free char *text = NULL;
 
-		if (file_read_line(a->cg->fd, "memory.max", &text, &ignored) < 0 ||
+		if (file_read_line(s->cg->fd, "memory.max", &text, &ignored) < 0 ||
 		    !num_i64(text, &limit))
 			limit = -1;
 	}
@@ -145,56 +112,28 @@ static int apply_swap(struct applying *a, const Grpc__LinuxMemory *m, struct err
 			       "the limit of memory and swap, %lld, is below the limit of memory",
 			       (long long)m->swap);
 	/* No swap at all: a guest without swap accounting has none either. */
-	return set_limit(a, m->swap == limit ? PREFERENCE : LIMIT, "memory.swap.max",
+	return set_limit(s, m->swap == limit ? PREFERENCE : LIMIT, "memory.swap.max",
 			 m->swap - limit, e);
 }
 
-static int apply_memory(struct applying *a, const Grpc__LinuxMemory *m, struct err *e)
+static int apply_memory(struct settings *s, const Grpc__LinuxMemory *m, struct err *e)
 {
-	if (m->limit != 0 && set_limit(a, LIMIT, "memory.max", m->limit, e) < 0)
+	if (m->limit != 0 && set_limit(s, LIMIT, "memory.max", m->limit, e) < 0)
 		return -1;
-	if (apply_swap(a, m, e) < 0)
+	if (apply_swap(s, m, e) < 0)
 		return -1;
-	if (m->reservation != 0 && set_limit(a, PREFERENCE, "memory.low", m->reservation, e) < 0)
+	if (m->reservation != 0 && set_limit(s, PREFERENCE, "memory.low", m->reservation, e) < 0)
 		return -1;
 	if (m->kernel > 0 || m->kerneltcp > 0)
-		skip(a, "kernel memory limits");
+		setting_skip(s, "kernel memory limits");
 	if (m->swappiness != 0)
-		skip(a, "swappiness");
+		setting_skip(s, "swappiness");
 	if (m->disableoomkiller)
-		skip(a, "disabled OOM killer");
+		setting_skip(s, "disabled OOM killer");
 	return 0;
 }
 
-bool cgroup_is_page_size(const char *size)
-{
-	size_t digits = strspn(size, "0123456789");
-
-	return digits > 0 && digits <= 6 &&
-	       (strcmp(size + digits, "KB") == 0 || strcmp(size + digits, "MB") == 0 ||
-		strcmp(size + digits, "GB") == 0);
-}
-
-static int apply_huge_pages(struct applying *a, Grpc__LinuxHugepageLimit *const *list, size_t n,
-			    struct err *e)
-{
-	for (size_t i = 0; i < n; i++) {
-		const char *size = list[i]->pagesize;
-		auto_free char *file = NULL;
-		auto_free char *value = NULL;
-
-		if (!cgroup_is_page_size(size))
-			return err_set(e, ERR_INVALID, "'%.32s' is no size of huge pages", size);
-		file = xasprintf("hugetlb.%s.max", size);
-		value = xasprintf("%llu", (unsigned long long)list[i]->limit);
-		/* Kubernetes sends 0 for every size of the host; where there are none it holds. */
-		if (set(a, list[i]->limit ? LIMIT : PREFERENCE, file, value, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int apply_throttle(struct applying *a, Grpc__LinuxThrottleDevice *const *list, size_t n,
+static int apply_throttle(struct settings *s, Grpc__LinuxThrottleDevice *const *list, size_t n,
 			  const char *key, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -204,21 +143,21 @@ static int apply_throttle(struct applying *a, Grpc__LinuxThrottleDevice *const *
 		auto_free char *line = xasprintf("%lld:%lld %s=%s", (long long)list[i]->major,
 						 (long long)list[i]->minor, key, rate);
 
-		if (set(a, list[i]->rate ? LIMIT : PREFERENCE, "io.max", line, e) < 0)
+		if (setting_write(s, list[i]->rate ? LIMIT : PREFERENCE, "io.max", line, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int apply_block_io(struct applying *a, const Grpc__LinuxBlockIO *b, struct err *e)
+static int apply_block_io(struct settings *s, const Grpc__LinuxBlockIO *b, struct err *e)
 {
 	if (b->leafweight != 0)
-		skip(a, "leaf weight");
+		setting_skip(s, "leaf weight");
 	if (b->weight != 0) {
 		auto_free char *weight =
 			xasprintf("default %llu", (unsigned long long)cgroup_io_weight(b->weight));
 
-		if (set(a, PREFERENCE, "io.weight", weight, e) < 0)
+		if (setting_write(s, PREFERENCE, "io.weight", weight, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < b->n_weightdevice; i++) {
@@ -227,21 +166,21 @@ static int apply_block_io(struct applying *a, const Grpc__LinuxBlockIO *b, struc
 			xasprintf("%lld:%lld %llu", (long long)w->major, (long long)w->minor,
 				  (unsigned long long)cgroup_io_weight(w->weight));
 
-		if (set(a, PREFERENCE, "io.weight", line, e) < 0)
+		if (setting_write(s, PREFERENCE, "io.weight", line, e) < 0)
 			return -1;
 	}
-	if (apply_throttle(a, b->throttlereadbpsdevice, b->n_throttlereadbpsdevice, "rbps", e) <
+	if (apply_throttle(s, b->throttlereadbpsdevice, b->n_throttlereadbpsdevice, "rbps", e) <
 		    0 ||
-	    apply_throttle(a, b->throttlewritebpsdevice, b->n_throttlewritebpsdevice, "wbps", e) <
+	    apply_throttle(s, b->throttlewritebpsdevice, b->n_throttlewritebpsdevice, "wbps", e) <
 		    0 ||
-	    apply_throttle(a, b->throttlereadiopsdevice, b->n_throttlereadiopsdevice, "riops", e) <
+	    apply_throttle(s, b->throttlereadiopsdevice, b->n_throttlereadiopsdevice, "riops", e) <
 		    0)
 		return -1;
-	return apply_throttle(a, b->throttlewriteiopsdevice, b->n_throttlewriteiopsdevice, "wiops",
+	return apply_throttle(s, b->throttlewriteiopsdevice, b->n_throttlewriteiopsdevice, "wiops",
 			      e);
 }
 
-static int apply_devices(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
+static int apply_devices(struct settings *s, const Grpc__LinuxResources *r, struct err *e)
 {
 	auto_device_rules struct device_rules rules = { .n = 0 };
 	struct err why = ERR_INIT;
@@ -250,12 +189,12 @@ static int apply_devices(struct applying *a, const Grpc__LinuxResources *r, stru
 		return 0;
 	if (device_rules_read(&rules, r->devices, r->n_devices, e) < 0)
 		return -1;
-	if (device_filter_attach(&rules, a->cg->fd, &a->cg->devices, &why) < 0)
-		skip(a, why.text);
+	if (device_filter_attach(&rules, s->cg->fd, &s->cg->devices, &why) < 0)
+		setting_skip(s, why.text);
 	return 0;
 }
 
-int cgroup_check_lists(const Grpc__LinuxResources *r, struct err *e)
+static int check_lists(const Grpc__LinuxResources *r, struct err *e)
 {
 	const Grpc__LinuxBlockIO *b = r->blockio;
 
@@ -270,40 +209,36 @@ int cgroup_check_lists(const Grpc__LinuxResources *r, struct err *e)
 	return 0;
 }
 
-static int apply_all(struct applying *a, const Grpc__LinuxResources *r, struct err *e)
+static int apply_all(struct settings *s, const Grpc__LinuxResources *r, struct err *e)
 {
-	if (cgroup_check_lists(r, e) < 0)
+	if (r->cpu && apply_cpu(s, r->cpu, e) < 0)
 		return -1;
-	if (r->cpu && apply_cpu(a, r->cpu, e) < 0)
-		return -1;
-	if (r->memory && apply_memory(a, r->memory, e) < 0)
+	if (r->memory && apply_memory(s, r->memory, e) < 0)
 		return -1;
 	/* Present and not above 0 is "no limit": the hosts' way to take one off. */
 	if (r->pids &&
-	    set_limit(a, LIMIT, "pids.max", r->pids->limit > 0 ? r->pids->limit : -1, e) < 0)
+	    set_limit(s, LIMIT, "pids.max", r->pids->limit > 0 ? r->pids->limit : -1, e) < 0)
 		return -1;
-	if (apply_huge_pages(a, r->hugepagelimits, r->n_hugepagelimits, e) < 0)
+	if (settings_huge_pages(s, r->hugepagelimits, r->n_hugepagelimits, "max", e) < 0)
 		return -1;
-	if (r->blockio && apply_block_io(a, r->blockio, e) < 0)
+	if (r->blockio && apply_block_io(s, r->blockio, e) < 0)
 		return -1;
 	if (r->network && (r->network->classid != 0 || r->network->n_priorities > 0))
-		skip(a, "network class and priorities");
-	return apply_devices(a, r, e);
+		setting_skip(s, "network class and priorities");
+	return apply_devices(s, r, e);
 }
 
 int cgroup_apply(struct cgroup *cg, const Grpc__LinuxResources *resources, char **ret_skipped,
 		 struct err *e)
 {
-	struct applying a = { .cg = cg, .skipped = BUF_INIT };
-	int r;
+	struct settings s = { .cg = cg, .skipped = BUF_INIT };
+	int r = check_lists(resources, e);
 
-	if (cg->v1)
-		return v1_apply(cg, resources, ret_skipped, e);
-	r = apply_all(&a, resources, e);
-
+	if (r == 0)
+		r = cg->v1 ? v1_apply(&s, resources, e) : apply_all(&s, resources, e);
 	if (r == 0 && ret_skipped)
-		*ret_skipped = take_ptr(a.skipped.data);
-	buf_done(&a.skipped);
+		*ret_skipped = take_ptr(s.skipped.data);
+	buf_done(&s.skipped);
 	return r;
 }
 

@@ -4,6 +4,8 @@
 
 #include "agent/cgroup/cgroup_private.h"
 
+struct settings;
+
 /*
  * The older hierarchies (cgroup v1, Documentation/admin-guide/cgroup-v1), one for each controller or few
  * of them, in a guest that has no unified one. What cgroup.h says holds here too, by the names of the
@@ -33,8 +35,7 @@ int v1_dir(const struct cgroup *cg, const char *controller);
 /* `path` in each hierarchy. ERR_EXISTS if it is there with processes in it. */
 int v1_make(struct cgroup_v1 *v, const char *path, struct err *e) must_check;
 
-int v1_apply(struct cgroup *cg, const Grpc__LinuxResources *resources, char **ret_skipped,
-	     struct err *e) must_check;
+int v1_apply(struct settings *s, const Grpc__LinuxResources *r, struct err *e) must_check;
 Grpc__CgroupStats *v1_stats(const struct cgroup *cg, struct err *e) must_check;
 int v1_kill(struct cgroup *cg, struct err *e) must_check;
 int v1_freeze(struct cgroup *cg, bool freeze, struct deadline d, struct err *e) must_check;

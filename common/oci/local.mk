@@ -3,6 +3,7 @@
 # hooks (hooks.c) libasync.a too.
 noinst_LIBRARIES += liboci.a
 liboci_a_SOURCES = \
+	common/oci/cgroups_path.c common/oci/cgroups_path.h \
 	common/oci/check.c \
 	common/oci/fields.h \
 	common/oci/hook_state.c \

@@ -17,6 +17,7 @@
 #include "common/base/mountinfo.h"
 #include "common/base/num.h"
 #include "common/base/path.h"
+#include "common/oci/cgroups_path.h"
 
 #define LIST_FILE       "cgroups"
 #define ABSENT_FILE     "cgroups-made" /* which directories of them were not there, one a line */
@@ -34,59 +35,6 @@
 /* The kernel lets a cgroup go a moment after its last process was reaped. */
 #define EMPTY_WAIT_MS 2
 #define EMPTY_TRIES   50
-
-/* "a-b-c.slice" lies in "/a.slice/a-b.slice/a-b-c.slice" (systemd.slice(5)). */
-static int add_slice(struct buf *b, const char *slice)
-{
-	size_t len = strlen(slice);
-
-	if (len == 0) {
-		slice = "system.slice";
-		len = strlen(slice);
-	}
-	if (len <= 6 || strcmp(slice + len - 6, ".slice") != 0)
-		return -1;
-	if (strcmp(slice, "-.slice") == 0)
-		return 0;
-	for (size_t i = 1; i <= len - 6; i++)
-		if (slice[i] == '-' || i == len - 6)
-			buf_addf(b, "/%.*s.slice", (int)i, slice);
-	return 0;
-}
-
-static int add_systemd_path(struct buf *b, const char *text)
-{
-	auto_free char *copy = xstrdup(text);
-	char *rest = copy;
-	const char *slice = strsep(&rest, ":");
-	const char *prefix = strsep(&rest, ":");
-	const char *name = strsep(&rest, ":");
-
-	if (!name || rest || !*name || add_slice(b, slice) < 0)
-		return -1;
-	if (*prefix)
-		buf_addf(b, "/%s-%s.scope", prefix, name);
-	else
-		buf_addf(b, "/%s", name);
-	return 0;
-}
-
-char *host_cgroup_path(const char *cgroups_path, struct err *e)
-{
-	auto_buf struct buf b = BUF_INIT;
-
-	if (strchr(cgroups_path, ':') && cgroups_path[0] != '/') {
-		if (add_systemd_path(&b, cgroups_path) < 0)
-			b.len = 0;
-	} else {
-		buf_addf(&b, "%s%s", cgroups_path[0] == '/' ? "" : "/", cgroups_path);
-	}
-	if (b.len <= 1 || !path_is_clean(b.data) || strchr(b.data, '\n')) {
-		err_set(e, ERR_INVALID, "cgroupsPath '%.200s' is no path", cgroups_path);
-		return NULL;
-	}
-	return take_ptr(b.data);
-}
 
 /* Mount points of cgroup file systems; the names of the hierarchies on v1 do not matter to us. */
 static int find_hierarchies(char ***ret, struct err *e)
@@ -244,7 +192,7 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 	*ret_list = NULL;
 	if (!cgroups_path || !*cgroups_path)
 		return 0;
-	path = host_cgroup_path(cgroups_path, e);
+	path = cgroups_path_parse(cgroups_path, e);
 	if (!path || find_hierarchies(&hierarchies, e) < 0)
 		return -1;
 	buf_add(&absent, "", 0);

@@ -14,12 +14,6 @@
  */
 
 /*
- * "/a/b" as it is; "slice:prefix:name" (systemd) as the directories that systemd would use. For
- * free(). ERR_INVALID for anything that could lead outside.
- */
-char *host_cgroup_path(const char *cgroups_path, struct err *e) must_check;
-
-/*
  * Make it and write the list for hv_spec.cgroup; its path, for free(), goes to *ret_list (NULL for
  * a spec without cgroupsPath). Directories that were not there, parents among them, are marked with
  * an extended attribute; `u` removes as host_cgroup_remove() does.

@@ -166,7 +166,7 @@ static void writes_limits(void **state)
 	r.memory = &memory;
 	r.pids = &pids;
 	r.blockio = &io;
-	assert_ok(v1_apply(&cg, &r, &skipped, &e), &e);
+	assert_ok(cgroup_apply(&cg, &r, &skipped, &e), &e);
 	assert_file("cpu", "cpu.shares", "512");
 	assert_file("cpu", "cpu.cfs_quota_us", "-1");
 	assert_file("cpu", "cpu.cfs_period_us", "100000");
@@ -189,12 +189,12 @@ static void refuses_what_is_not_there(void **state)
 	grpc__linux_cpu__init(&cpu);
 	cpu.cpus = (char *)(uintptr_t) "0";
 	r.cpu = &cpu;
-	assert_err(v1_apply(&cg, &r, NULL, &e), &e, ERR_UNSUPPORTED, "cpuset.cpus");
+	assert_err(cgroup_apply(&cg, &r, NULL, &e), &e, ERR_UNSUPPORTED, "cpuset.cpus");
 	memory.limit = 10;
 	memory.swap = 5;
 	r.cpu = NULL;
 	r.memory = &memory;
-	assert_err(v1_apply(&cg, &r, NULL, &e), &e, ERR_INVALID, "below the limit of memory");
+	assert_err(cgroup_apply(&cg, &r, NULL, &e), &e, ERR_INVALID, "below the limit of memory");
 }
 
 /* The last line written is the last rule; what came before is the kernel's to add up. */
@@ -217,7 +217,7 @@ static void writes_device_rules(void **state)
 	allow.access = (char *)(uintptr_t) "rw";
 	r.devices = rules;
 	r.n_devices = 2;
-	assert_ok(v1_apply(&cg, &r, NULL, &e), &e);
+	assert_ok(cgroup_apply(&cg, &r, NULL, &e), &e);
 	assert_file("devices", "devices.deny", "a");
 	/* Written over each other in an ordinary file: the longest line shows behind the last. */
 	{

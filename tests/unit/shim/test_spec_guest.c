@@ -3,7 +3,6 @@
 #include "tests/lib/test.h"
 
 #include "common/base/mem.h"
-#include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/spec_guest.h"
 
 #define TEXT(...) #__VA_ARGS__
@@ -246,42 +245,6 @@ static void test_shm_size(void **state)
 	}
 }
 
-static void test_cgroup_paths(void **state)
-{
-	static const struct {
-		const char *text, *path; /* NULL: refused */
-	} rows[] = {
-		{ "/default/c1", "/default/c1" },
-		{ "default/c1", "/default/c1" },
-		{ "system.slice:cri:c1", "/system.slice/cri-c1.scope" },
-		{ ":cri:c1", "/system.slice/cri-c1.scope" },
-		{ "-.slice:cri:c1", "/cri-c1.scope" },
-		{ "a-b-c.slice:cri-containerd:x",
-		  "/a.slice/a-b.slice/a-b-c.slice/cri-containerd-x.scope" },
-		{ "a.slice::x", "/a.slice/x" },
-		{ "/default/../../etc", NULL },
-		{ "/", NULL },
-		{ "..", NULL },
-		{ "noslice:a:b", NULL },
-		{ "a.slice:b", NULL },
-		{ "a.slice:b:c:d", NULL },
-		{ "/a\n/b", NULL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct err e = ERR_INIT;
-		auto_free char *path = host_cgroup_path(rows[i].text, &e);
-
-		if (!rows[i].path && path)
-			fail_msg("'%s' gave '%s'", rows[i].text, path);
-		if (rows[i].path && !path)
-			fail_msg("'%s': %s", rows[i].text, e.text);
-		if (path)
-			assert_string_equal(path, rows[i].path);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,7 +255,6 @@ int main(void)
 		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_annotations_and_confinement),
 		cmocka_unit_test(test_shm_size),
-		cmocka_unit_test(test_cgroup_paths),
 	};
 
 	return cmocka_run_group_tests_name("spec for the guest", tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linux.CgroupsPath in its two spellings; pure. */
+/* Linux.CgroupsPath in its two spellings; see cgroups_path.h. Pure. */
+#include "common/oci/cgroups_path.h"
+
+#include <stdbool.h>
 #include <string.h>
 
-#include "agent/cgroup/cgroup_private.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
@@ -113,10 +115,7 @@ static bool add_unit(struct buf *path, const char *prefix, const char *name)
 	return true;
 }
 
-/*
- * "slice:prefix:name", as for the systemd driver: the directory in which systemd would put the container.
- * Here it is made like any other, without asking systemd, which the guest may not even have.
- */
+/* *ret_is: it has that form. The directories are made like any others, without asking systemd. */
 static char *from_systemd(const char *text, bool *ret_is)
 {
 	auto_free char *slice = xstrdup(text);
@@ -135,20 +134,21 @@ static char *from_systemd(const char *text, bool *ret_is)
 	return take_ptr(path.data);
 }
 
-char *cgroup_path_parse(const char *cgroups_path, const char *container_id, struct err *e)
+char *cgroups_path_parse(const char *text, struct err *e)
 {
 	bool is_systemd;
-	auto_free char *path = from_systemd(cgroups_path, &is_systemd);
+	auto_free char *path = from_systemd(text, &is_systemd);
 
 	if (is_systemd && !path) {
-		err_set(e, ERR_INVALID, "'%s' names no slice, prefix and name", cgroups_path);
+		err_set(e, ERR_INVALID, "cgroupsPath '%.200s' names no slice, prefix and name",
+			text);
 		return NULL;
 	}
 	if (!path)
-		path = xasprintf("/%s", cgroups_path[0] ? cgroups_path + strspn(cgroups_path, "/")
-							: container_id);
-	if (!path_is_clean(path) || path[1] == '\0') {
-		err_set(e, ERR_INVALID, "'%s' is no path of a cgroup", cgroups_path);
+		path = xasprintf("/%s", text + strspn(text, "/"));
+	/* The kernel takes no end of a line in a name either: its own lists have a cgroup in each. */
+	if (!path_is_clean(path) || path[1] == '\0' || strchr(path, '\n')) {
+		err_set(e, ERR_INVALID, "cgroupsPath '%.200s' is no path", text);
 		return NULL;
 	}
 	return take_ptr(path);
