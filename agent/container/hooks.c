@@ -116,11 +116,11 @@ static bool ended(int pidfd, struct said *said, int64_t timeout_s)
 		int64_t left = end - now_ms();
 		int r = poll(p, 2, left > 0 ? (int)left : 0);
 
-		if ((r < 0 && errno != EINTR) || (r <= 0 && left <= 0))
-			return false;
 		if (r > 0 && p[0].revents)
 			return true;
-		if (r > 0 && p[1].revents && !take_said(said))
+		if (left <= 0 || (r < 0 && errno != EINTR))
+			return false;
+		if (r > 0 && !take_said(said))
 			p[1].fd = -1; /* it was closed */
 	}
 }

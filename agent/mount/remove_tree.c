@@ -2,7 +2,9 @@
 /* Directories with all that is in them; see remove_tree.h. */
 #include "agent/mount/remove_tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "common/async/work.h"
 #include "common/base/path.h"

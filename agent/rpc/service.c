@@ -67,8 +67,8 @@ static uint32_t target(void *self, const struct rpc_method *method, const void *
 		       void **ret_target, const char **ret_state_name, struct err *e)
 {
 	const struct sandbox *sb = self;
-	const char *id =
-		message_string(req, "container_id"); /* as every request about one calls it */
+	/* Every request about a container has its id in a field of this name. */
+	const char *id = message_string(req, "container_id");
 	struct container *c;
 
 	(void)method;

@@ -224,7 +224,7 @@ static struct child *child_new(const char *name, pid_t pid, int pidfd)
 	return c;
 }
 
-/* It goes when it can: what is frozen by cgroup v1 does not even die. */
+/* What is frozen by cgroup v1 does not even die: it is collected when it has. */
 static int give_up(const struct child_spec *spec, pid_t pid, int pidfd, struct err *e)
 {
 	struct child *c = child_new(spec->name, pid, pidfd);

@@ -13,7 +13,7 @@
 #include "common/async/loop.h"
 #include "common/base/mem.h"
 
-#define READS_IN_A_ROW 64 /* a turn of the loop for each is then less than they cost themselves */
+#define READS_IN_A_ROW 64 /* as many cost more than the turn of the loop that comes with them */
 
 struct io {
 	int fd;

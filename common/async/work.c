@@ -34,11 +34,7 @@ void work_run(void (*fn)(void *arg), void *arg)
 	/* On this stack: the fiber does not leave before the worker is done with it. */
 	struct work w = { .fn = fn, .arg = arg };
 
-	if (!fiber_running()) {
-		fn(arg);
-		return;
-	}
-	if (uv_queue_work(loop_get(), &w.request, on_worker, on_finished) < 0) {
+	if (!fiber_running() || uv_queue_work(loop_get(), &w.request, on_worker, on_finished) < 0) {
 		fn(arg);
 		return;
 	}

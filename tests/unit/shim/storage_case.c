@@ -47,7 +47,7 @@ void make_file(const char *name, const char *text)
 int group_set_up(void **state)
 {
 	(void)state;
-	/* Slave first: nothing of this may reach the machine's own namespace. */
+	/* Private first: nothing of this may reach the machine's own namespace. */
 	t.skip = geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 		 mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0;
 	return 0;
