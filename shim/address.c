@@ -2,6 +2,7 @@
 /* Where a shim listens; see address.h. */
 #include "shim/address.h"
 
+#include <errno.h>
 #include <sha256.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,5 +63,6 @@ bool address_answers(const char *socket_path)
 	/* connect() waits only where the backlog is full; SO_SNDTIMEO bounds that (socket(7)). */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
 		return false;
-	return connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0;
+	/* EAGAIN: so many wait that there is somebody they wait for. */
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 || errno == EAGAIN;
 }

@@ -30,11 +30,15 @@
 
 #define STATUS_KILLED    137u /* 128 + SIGKILL, as runc's and Kata's shims answer */
 #define SERVER_LEAVES_MS 300  /* for a server that is just ending by itself */
-#define SERVER_DIES_MS   300
+/*
+ * A killed process is gone when it runs next, which another's time slice, or a host that takes the processor
+ * away, puts off. containerd gives the whole of a delete 5 s (io.containerd.timeout.shim.cleanup).
+ */
+#define SERVER_DIES_MS   3000
 /* A child of a killed server has a copy of its lock until it execs, or finds that it is alone. */
 #define LOCK_WAIT_MS     10
 #define LOCK_TRIES       30
-#define SOCKET_WAIT_MS   10
+#define SOCKET_WAIT_MS   50
 #define ROOTFS_LAYERS    16 /* mounts over each other at one place */
 
 /* A server that lives on holds what is to be removed. Without one there is nothing to do. */
@@ -106,12 +110,12 @@ static void remove_socket(const char *bundle, bool own)
 {
 	auto_free char *socket = bundle_read_address(bundle);
 	const struct timespec pause = { .tv_nsec = SOCKET_WAIT_MS * 1000000l };
-	int waits = own ? SERVER_LEAVES_MS / SOCKET_WAIT_MS : 0;
+	struct deadline d = deadline_in_ms(own ? SERVER_DIES_MS : 0);
 
 	if (!socket)
 		return;
 	while (address_answers(socket)) {
-		if (waits-- == 0)
+		if (deadline_passed(d))
 			return;
 		(void)nanosleep(&pause, NULL);
 	}
