@@ -28,7 +28,7 @@
 #include "shim/volumes.h"
 
 /* After Shutdown: for the last events, and for containerd to read the answer and hang up. */
-#define FLUSH_MS        3000
+#define FLUSH_MS        10000
 #define HANG_UP_MS      1000
 #define ACCEPT_RETRY_MS 100
 /* containerd takes up to 100 s to connect to what `start` printed (containerd-shim.md 1.8). */

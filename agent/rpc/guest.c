@@ -21,7 +21,7 @@
 
 #define MEMORY_DIR      "/sys/devices/system/memory"
 #define SEED_MAX        4096u                  /* bytes; more adds nothing to the kernel's pool */
-#define ONLINE_LIMIT_MS 5000                   /* for processors to appear; agent-protocol 3.14 */
+#define ONLINE_LIMIT_MS 10000                  /* for processors to appear */
 #define ORDERED_STREAMS "husk.ordered-streams" /* several reads of one stream at once are fine */
 
 static void add_string(char ***list, size_t *n, const char *s)

@@ -27,8 +27,8 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 
-/* The kernel reads the partition table when the disk appears. */
-#define PARTITION_MS      1000
+/* The kernel reads the partition table when the disk appears; a host may take the processor away meanwhile. */
+#define PARTITION_MS      10000
 #define PARTITION_POLL_MS 20
 
 /* One layer while it is being mounted, in a fiber of its own. */

@@ -12,7 +12,7 @@
 #include "common/base/path.h"
 
 #define OUTPUT_FIFO_SIZE (1 << 20) /* bytes: what the kernel gives without privileges, pipe(7) */
-#define CLIENT_WAIT_MS   1000
+#define CLIENT_WAIT_MS   5000      /* on a host that takes the processor away for seconds */
 #define CLIENT_POLL_MS   2
 
 static int take_into_endpoint(int *fd, int *keep, struct endpoint *ret, struct err *e)
