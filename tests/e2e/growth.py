@@ -50,7 +50,7 @@ def check_size(text, mib, cpus):
 
 
 def update(ct, name, resources):
-    ttrpc.Task(ct.shim_address(name))("Update", [(1, name), (2, [(1, RESOURCES), (2, json.dumps(resources))])], 60)
+    ttrpc.Task(ct.shim_address(name))("Update", [(1, name), (2, [(1, RESOURCES), (2, json.dumps(resources))])])
 
 
 def refused_update(ct, name, resources):
@@ -74,10 +74,11 @@ def write_both_ways(ct, name, shared):
 
 def test_growing_starts_with_the_limits_on_top(ct):
     with growing(ct, "default_memory = 256"):
-        text = ct.run_container("sh", "-c", REPORT, check=True,
+        name = ct.new_id("limited")
+        text = ct.run_container("sh", "-c", REPORT, check=True, name=name,
                                 options=("--memory-limit", str(200 * MIB), "--cpus", "0.5")).text
     check_size(text, 456, min(2, CPUS))
-    check_in("sandbox size: ", ct.log_tail(300))
+    ct.logged(name, "sandbox size: ")
 
 
 def test_growing_by_an_update(ct):

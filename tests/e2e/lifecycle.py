@@ -36,7 +36,7 @@ def test_signals_are_128_plus_the_number(ct):
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         c.wait_for(lambda: re.search(r"sleep 100$", ct.execute(ct.shared, "ps").text, re.M), 10, "sleep runs")
         ct.ctr("task", "kill", "--exec-id", exec_id, "-s", name, ct.shared, check=True)
-        check_equal(process.wait(60), number, name)
+        check_equal(process.wait(300), number, name)
 
 
 def test_kill_of_the_container(ct):
@@ -81,14 +81,17 @@ def test_list_and_processes(ct):
 def test_pause_and_resume(ct):
     ct.ctr("task", "pause", ct.shared, check=True)
     check_equal(ct.tasks()[ct.shared][1], "PAUSED")
-    check_in("paused", ct.execute(ct.shared, "true").error.lower() + " paused")
-    check(ct.execute(ct.shared, "true").code != 0, "exec into a paused container")
+    done = ct.execute(ct.shared, "true")
+    check(done.code != 0, "exec into a paused container")
+    check_in("paused", done.error)
     ct.ctr("task", "resume", ct.shared, check=True)
     check_equal(ct.tasks()[ct.shared][1], "RUNNING")
     check_equal(ct.execute(ct.shared, "true").code, 0)
 
 
 def test_metrics(ct):
+    # The first answer has a second, which a guest that waits for the processor does not keep.
+    c.wait_for(lambda: ct.ctr("task", "metrics", ct.shared).code == 0, 6, "figures")
     text = ct.ctr("task", "metrics", ct.shared, check=True).text
     check("memory" in text, text)
     text = ct.ctr("task", "metrics", "--format", "json", ct.shared, check=True).text

@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 
+import containerd as c
 import layered
 from erofs_disks import changed, layer_mounts, merged, root_hash
 from report import check, check_equal, check_in
@@ -28,8 +29,7 @@ def test_directory_for_what_is_written(ct):
     code, out = ct.run_in(layer_mounts(ct.layers(2)), f"{layered.SUMS}; echo x > /data/top && cat /data/top")
     check_equal(code, 0, out)
     check_equal(layered.read_sums("\n".join(out.splitlines()[:-1])), ct.images[2].sums())
-    with open(ct.log_path, errors="replace") as log:
-        check_in("kept in the guest's memory", log.read())
+    ct.logged("kept in the guest's memory")
 
 
 def test_directory_of_the_host_for_what_is_written(ct):
@@ -92,7 +92,7 @@ def test_root_on_a_block_device(ct):
             try:
                 subprocess.run(["cp", "-a", f"{ct.rootfs}/.", seen], check=True)
             finally:
-                subprocess.run(["umount", seen], check=True)
+                c.unmount(seen)
             script = "grep ' / ' /proc/mounts | cut -d ' ' -f 2,3; cat /kept; echo kept >/kept || echo refused"
             code, out = ct.run_in([(kind, device, "rw", *options)], script)
             check_equal((code, out.splitlines()[0]), (0, f"/ {kind}"), out)
@@ -315,7 +315,7 @@ def test_direct_volume(ct):
     with image(ct, "direct") as path:
         with direct_volume(source, device=path, fstype="ext4", metadata={"fsGroup": "2000"}, options=["rw"]):
             first = ct.begin(mounts, "echo first > /data/file; sleep 1000", bound(source, "/data", "rw"))
-            script = "while ! cat /data/file 2>/dev/null; do sleep 0.1; done; grep ' /data ' /proc/mounts; ls -ldn /data; ls /data"
+            script = "until grep first /data/file 2>/dev/null; do sleep 0.1; done; grep ' /data ' /proc/mounts; ls -ldn /data; ls /data"
             code, out = ct.run_in(mounts, script, bound(source, "/data", "rw"))
             check_in("first\n", out)
             check(re.search(r"/dev/vd[a-z] /data ext4 rw", out), out)
@@ -376,12 +376,18 @@ def test_direct_volume_of_a_storage_driver(ct):
 
 def test_nothing_is_left_in_the_machine(ct):
     """After all that was refused and removed: the disk and the device of the machine's own container."""
-    script = "ls /sys/block | sort"
-    done = ct.execute(ct.vm, "sh", "-c", script, check=True)
+    done = ct.execute(ct.vm, "sh", "-c", "ls /sys/block | sort", check=True)
     check_equal([name for name in done.text.split() if re.match("vd|sd|dm", name)], ["dm-0", "vda", "vdb"])
-    pid = ct.tasks()[ct.vm][0]
-    held = [os.readlink(path) for path in glob.glob(f"/proc/{pid}/fd/*") if os.path.lexists(path)]
-    check_equal([path for path in held if "layer.erofs" in path and not path.startswith(ct.layers(1)[0])], [])
+    check_equal([path for path in open_files(ct.tasks()[ct.vm][0])
+                 if "layer.erofs" in path and not path.startswith(ct.layers(1)[0])], [])
+
+
+def open_files(pid):
+    found = []
+    for path in glob.glob(f"/proc/{pid}/fd/*"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(path))
+    return found
 
 
 def test_machine_is_removed(ct):

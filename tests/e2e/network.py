@@ -56,6 +56,15 @@ def cable(pod, name, peer, peer_name, address, gateway, mtu=1500):
     ip("link", "set", peer_name, "up", ns=peer)
 
 
+def check_clean(pod):
+    """An end may go on for a moment when the task's Delete took too long for it."""
+    c.wait_for(lambda: taps_and_filters(pod) == ([], []), 6, f"no tap and no filter in {pod}")
+
+
+# Until as many answers came as were asked for: the first packets are lost where the other end is not looked up in time.
+PING = "i=0; until ping -c {0} -W 10 {1} | grep '{0} packets received'; do [ $((i+=1)) -lt 5 ] || exit 1; done"
+
+
 def in_namespace(pod):
     return ("--with-ns", f"network:/run/netns/{pod}")
 
@@ -77,9 +86,12 @@ peer.close()
 sys.stdout.buffer.write(data)
 """
 CLIENT = """import socket, sys
-peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 60)
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 240)
 peer.sendall(sys.stdin.buffer.read())
-peer.shutdown(socket.SHUT_WR)
+try:
+    peer.shutdown(socket.SHUT_WR)
+except OSError:
+    pass  # it was reset already, which the next line says
 sys.stdout.buffer.write(b"".join(iter(lambda: peer.recv(1 << 16), b"")))
 """
 
@@ -99,7 +111,7 @@ def serve(ns, address, port, program=SERVER):
 
 
 def send(ns, address, port, data):
-    done = inside(ns, sys.executable, "-c", CLIENT, address, str(port), input=data, timeout=90)
+    done = inside(ns, sys.executable, "-c", CLIENT, address, str(port), input=data, timeout=300)
     check_equal(done.returncode, 0, done.stderr.decode())
     return done.stdout
 
@@ -151,7 +163,7 @@ def test_a_veth_is_the_guests(ct):
             check_equal(len(taps_and_filters(pod)[0]) if c.RUNTIME == "io.containerd.husk.v2" else 1, 1, "taps")
         finally:
             ct.remove(name)
-        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
+        check_clean(pod)
         check_in("10.88.7.2", ip("address", ns=pod))
 
 
@@ -211,7 +223,7 @@ def tcp_out(ct, name, peer, address):
     data = os.urandom(1 << 20)
     with serve(peer, address, 7001) as server:
         ct.execute(name, "nc", address, "7001", stdin=data, check=True)
-        got = server.communicate(timeout=60)[0]
+        got = server.communicate(timeout=300)[0]
     check(got == data, f"{len(got)} bytes of {len(data)} arrived")
 
 
@@ -222,7 +234,7 @@ def tcp_in(ct, name, peer, address):
     c.wait_for(lambda: ":7002 " in ct.execute(name, "netstat", "-ltn").text, 20, "the server listens")
     send(peer, address, 7002, data)
     want = subprocess.run(["sha256sum"], input=data, capture_output=True, check=True).stdout
-    check_equal(server.communicate(timeout=60)[0], want, "what arrived")
+    check_equal(server.communicate(timeout=300)[0], want, "what arrived")
 
 
 def test_several_links(ct):
@@ -233,8 +245,8 @@ def test_several_links(ct):
         try:
             check_in("mtu 9000", ct.execute(name, "ip", "link", "show", "dev", "net1", check=True).text)
             for gateway in ("10.88.8.1", "10.88.9.1"):
-                check_equal(ct.execute(name, "ping", "-c", "1", "-W", "10", gateway).code, 0, f"ping {gateway}")
-            check_equal(ct.execute(name, "ping", "-s", "8000", "-c", "1", "-W", "10", "10.88.9.1").code, 0, "a long frame")
+                check_equal(ct.execute(name, "ping", "-c", "2", "-W", "10", gateway).code, 0, f"ping {gateway}")
+            check_equal(ct.execute(name, "ping", "-s", "8000", "-c", "2", "-W", "10", "10.88.9.1").code, 0, "a long frame")
         finally:
             ct.remove(name)
 
@@ -250,7 +262,7 @@ def post(ns, address, port, data):
 
 
 def dial_nobody(ns, port):
-    done = inside(ns, sys.executable, "-c", CLIENT, "127.0.0.1", str(port), input=b"x", timeout=60)
+    done = inside(ns, sys.executable, "-c", CLIENT, "127.0.0.1", str(port), input=b"x", timeout=300)
     check(done.returncode != 0, "a connection to nobody ended well")
     return done.stderr.decode()
 
@@ -261,7 +273,7 @@ def test_localhost_of_the_namespace_is_the_guests(ct):
     with namespaces(ct, "pod") as (pod,):
         name = ct.detached("sh", "-c", WEB, options=in_namespace(pod))
         try:
-            c.wait_for(lambda: ":7010 " in ct.execute(name, "netstat", "-ltn").text, 20, "the server listens")
+            c.wait_for(lambda: ct.execute(name, "netstat", "-ltn").text.count(":701") == 2, 20, "the servers listen")
             data = os.urandom(300000)
             want = [hashlib.sha256(data).hexdigest().encode()]
             for _ in range(3):
@@ -274,7 +286,7 @@ def test_localhost_of_the_namespace_is_the_guests(ct):
             check_in("reset by peer", dial_nobody(pod, 7013))
         finally:
             ct.remove(name)
-        check_in("refused", dial_nobody(pod, 7010), "after the end")
+        c.wait_for(lambda: "refused" in dial_nobody(pod, 7010), 6, "nobody listens after the end")
 
 
 CNI_PLUGINS = ("/opt/cni/bin", "/usr/lib/cni")
@@ -303,14 +315,14 @@ def test_ctr_run_with_cni(ct):
     with namespaces(ct, "host") as (host,):
         ctr = cni_client(ct, host)
         name = ct.new_id("cni")
-        script = "ip address show dev eth0; ip route; ping -c 2 -W 10 10.88.20.1 && nc 10.88.20.1 7003 </etc/passwd"
+        script = f"ip address show dev eth0; ip route; {PING.format(2, '10.88.20.1')} && nc 10.88.20.1 7003 </etc/passwd"
         ip("link", "add", "cni-test", "type", "bridge", ns=host)
         ip("address", "add", "10.88.20.1/24", "dev", "cni-test", ns=host)
         with serve(host, "10.88.20.1", 7003) as server:
             done = subprocess.run([*ctr, "run", "--rm", "--cni", "--runtime", c.RUNTIME, c.IMAGE, name, "sh", "-c", script],
-                                  capture_output=True, text=True, timeout=180, check=False)
+                                  capture_output=True, text=True, timeout=300, check=False)
             check_equal(done.returncode, 0, done.stdout + done.stderr)
-            check_in(b"root:x:0:0", server.communicate(timeout=30)[0])
+            check_in(b"root:x:0:0", server.communicate(timeout=300)[0])
         check_in("inet 10.88.20.", done.stdout)
         check_in("mtu 1420", done.stdout)
         check_in("default via 10.88.20.1 dev eth0", done.stdout)
@@ -325,7 +337,7 @@ def test_a_killed_shim_leaves_no_filters(ct):
         check_equal([len(found) for found in taps_and_filters(pod)], [1, 2], "taps and ingress qdiscs")
         os.kill(ct.shim_pid(name), signal.SIGKILL)
         c.wait_for(lambda: taps_and_filters(pod) == ([], []), 30, "the tap and the filters go")
-        check_in("refused", dial_nobody(pod, 7010), "localhost of the namespace")
+        c.wait_for(lambda: "refused" in dial_nobody(pod, 7010), 6, "nobody listens on localhost of the namespace")
         ct.remove(name)
 
 
@@ -344,7 +356,7 @@ def test_directly_attached(ct):
                 "network_info": {"interface": {"ip_addresses": ["10.88.30.2/24"], "mtu": 1450},
                                  "routes": [{"dest": "", "gateway": "10.88.30.1"}]}}]}, file)
         with configured(ct, f'dan_conf = "{directory}"'):
-            script = "ip address show dev net0; ip route; ping -c 2 -W 10 10.88.30.1"
+            script = f"ip address show dev net0; ip route; {PING.format(2, '10.88.30.1')}"
             text = ct.run_container("sh", "-c", script, name=name, check=True).text
         for part in ("mtu 1450", "link/ether 02:00:00:88:30:02", "inet 10.88.30.2/24", "default via 10.88.30.1 dev net0",
                      "2 packets received"):
@@ -365,10 +377,10 @@ def test_vhost_user(ct):
                 "device": {"type": "vhost-user", "path": f"{directory}/switch.sock"},
                 "network_info": {"interface": {"ip_addresses": ["10.88.31.2/24"]}}}]}, file)
         with configured(ct, f'dan_conf = "{directory}"'):
-            text = ct.run_container("sh", "-c", "ip link show dev net0; ping -c 3 -s 1000 -W 10 10.88.31.1", name=name, check=True).text
+            text = ct.run_container("sh", "-c", f"ip link show dev net0; {PING.format(3, '-s 1000 10.88.31.1')}", name=name, check=True).text
         check_in("link/ether 02:00:00:88:31:02", text)
         check_in("3 packets received", text)
-        check_equal(peer.pings, 3)
+        check(peer.pings >= 3, f"{peer.pings} pings")
         with configured(ct, f'dan_conf = "{directory}"'):
             peer.close()
             os.unlink(f"{directory}/switch.sock")
@@ -387,12 +399,15 @@ def test_filters_of_others_stay(ct):
                      ("filter", "add", "dev", "eth0", "ingress", "pref", "5", "protocol", "ip", "u32", "match", "ip", "dport",
                       "9", "0xffff", "flowid", ":1")):
             subprocess.run(["tc", "-n", pod, *args], check=True)
-        done = ct.run_container("ping", "-c", "1", "-W", "10", "10.88.10.1", options=in_namespace(pod))
+        done = ct.run_container("ping", "-c", "2", "-W", "10", "10.88.10.1", options=in_namespace(pod))
         check_equal(done.code, 0, done.text + done.error)
-        left = subprocess.run(["tc", "-n", pod, "filter", "show", "dev", "eth0", "ingress"], capture_output=True,
-                              text=True, check=True).stdout
-        check_in("pref 5", left)
-        check("mirred" not in left, left)
+
+        def left():
+            return subprocess.run(["tc", "-n", pod, "filter", "show", "dev", "eth0", "ingress"], capture_output=True,
+                                  text=True, check=True).stdout
+
+        c.wait_for(lambda: "mirred" not in left(), 6, "husk's filter goes")
+        check_in("pref 5", left())
 
 
 def test_host_network_is_refused(ct):

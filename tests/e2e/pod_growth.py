@@ -30,10 +30,6 @@ def close_pod(ct):
     ct.pod.remove()
 
 
-def shim_log(ct):
-    return ct.log_tail(2000)
-
-
 def test_growing_without_limits_there_is_what_was_configured(ct):
     growth.check_size(ct.pod.sh(ct.main, growth.REPORT), 256, 1)
 
@@ -44,7 +40,7 @@ def test_growing_each_container_adds_its_own(ct):
     ct.second = ct.pod.start(*SLEEP, name="second", linux=limits(200, cpus=1.5))
     growth.check_size(ct.pod.sh(ct.second, growth.REPORT), 640, 3)
     growth.check_size(ct.pod.sh(ct.main, growth.REPORT), 640, 3)
-    check_in("sandbox size: 3 CPUs, 640 MiB", shim_log(ct))
+    ct.logged(ct.pod.id, "sandbox size: 3 CPUs, 640 MiB")
 
 
 def test_growing_update(ct):

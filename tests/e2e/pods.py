@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -67,7 +66,7 @@ def test_exec_sync(ct):
     done = ct.crictl("exec", "-s", "--timeout", "2", ct.main, "sleep", "100")
     check(done.code != 0)
     check_in("DeadlineExceeded", done.error)
-    check(time.monotonic() - start < 30, "the timeout is not kept")
+    check(time.monotonic() - start < 90, "the timeout is not kept")
     c.wait_for(lambda: "sleep 100" not in ct.pod.sh(ct.main, "ps"), 10, "what was timed out is gone")
     done = ct.crictl("exec", "-s", ct.main, "/no/such/program")
     check_in("no such file", done.error.lower())
@@ -93,12 +92,17 @@ class Terminal:
     def write(self, text):
         os.write(self.fd, text.encode())
 
-    def expect(self, text, seconds=120):
+    def expect(self, text, again="", seconds=300):
+        """`again` is typed every two seconds until it appears."""
         deadline = time.monotonic() + seconds
         while text.encode() not in self.seen:
             check(time.monotonic() < deadline, f"{text!r} does not appear: {self.seen!r}")
-            if select.select([self.fd], [], [], 0.2)[0]:
-                self.seen += self.read()
+            if select.select([self.fd], [], [], 2)[0]:
+                part = self.read()
+                check(part, f"it ended before {text!r}: {self.seen!r}")
+                self.seen += part
+            elif again:
+                self.write(again)
 
     def read(self):
         try:
@@ -108,7 +112,7 @@ class Terminal:
 
     def close(self):
         """Its exit code; hangs up if it still runs."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             if select.select([self.fd], [], [], 0.1)[0]:
                 self.read()
@@ -135,9 +139,14 @@ def test_attach(ct):
     container = ct.pod.start("sh", "-c", "while read line; do echo got $line; done", name="attach", stdin=True)
     process = subprocess.Popen(ct.crictl_command("attach", "-i", container), stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    time.sleep(1)
-    process.stdin.write(b"hello\n")
-    process.stdin.flush()
+
+    # containerd attaches the streams one after the other: the answer to what is written too early goes nowhere.
+    def answered():
+        process.stdin.write(b"hello\n")
+        process.stdin.flush()
+        return select.select([process.stdout], [], [], 2)[0]
+
+    c.wait_for(answered, 20, "an answer")
     check_equal(process.stdout.readline(), b"got hello\n")
     process.kill()
     process.communicate()
@@ -149,9 +158,8 @@ def test_attach(ct):
 def test_attach_to_a_terminal(ct):
     container = ct.pod.start("sh", name="tty", stdin=True, tty=True)
     terminal = Terminal(ct, "attach", "-it", container)
-    time.sleep(1)
     terminal.write("echo $((40+2))\n")
-    terminal.expect("\n42")
+    terminal.expect("\n42", again="echo $((40+2))\n")
     terminal.write("exit 4\n")
     terminal.close()
     check_equal(ct.pod.wait_exited(container)["exitCode"], 4)
@@ -228,7 +236,7 @@ def test_stop_with_grace(ct):
     check_in(("stdout", "bye"), ct.pod.log(polite))
     start = time.monotonic()
     ct.crictl("stop", "-t", "2", stubborn, check=True)
-    check(2 <= time.monotonic() - start < 20, f"{time.monotonic() - start:.1f} s")
+    check(2 <= time.monotonic() - start < 60, f"{time.monotonic() - start:.1f} s")
     check_equal(ct.pod.status(stubborn)["exitCode"], 137)
     ct.crictl("rm", polite, stubborn, check=True)
 
@@ -338,29 +346,49 @@ def test_update(ct):
     ct.crictl("rm", "-f", container, check=True)
 
 
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
 def test_containerd_restarted_under_a_pod(ct):
-    talker = ct.pod.start("sh", "-c", "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.2; done", name="talker")
+    control = f"{ct.run}/{ct.new_id('control')}"
+    os.makedirs(control)
+    script = "i=0; while :; do if [ -e /control/hold ]; then echo $i >/control/held; else echo line $i; i=$((i+1)); fi; sleep 0.2; done"
+    talker = ct.pod.start("sh", "-c", script, name="talker", mounts=[{"container_path": "/control", "host_path": control}])
+    # What containerd has read and not written yet is lost with it: it has nothing to read when it is killed.
+    c.wait_for(lambda: len(ct.pod.log(talker)) > 1, 10, "lines of the log")
+    open(f"{control}/hold", "w").close()
+    held = c.wait_for(lambda: os.path.exists(f"{control}/held") and read(f"{control}/held"), 10, "it says no more")
+    c.wait_for(lambda: len(ct.pod.log(talker)) == int(held), 10, "all of it is in the log")
     short = ct.pod.start("sh", "-c", "sleep 4; exit 8", name="short")
     ct.stop(signal.SIGKILL)
+    os.unlink(f"{control}/hold")
     time.sleep(3)
     ct.start()
     check_equal(ct.pod.state(), "SANDBOX_READY")
     check_equal(ct.pod.status(talker)["state"], "CONTAINER_RUNNING")
     check_equal(ct.pod.wait_exited(short)["exitCode"], 8, "an exit after the restart")
     check_equal(ct.pod.sh(ct.main, "echo alive"), "alive\n")
+    c.wait_for(lambda: len(ct.pod.log(talker)) > int(held), 10, "the log goes on")
     numbers = [int(text.split()[1]) for _, text in ct.pod.log(talker)]
     check_equal(numbers, list(range(len(numbers))), "lines of the log")
-    c.wait_for(lambda: len(ct.pod.log(talker)) > len(numbers), 10, "the log goes on")
+    c.wait_for(lambda: len(ct.pod.log(talker)) > len(numbers), 10, "and on")
     fresh = ct.pod.start("echo", "new", name="fresh")
     check_equal(ct.pod.wait_exited(fresh)["exitCode"], 0)
     ct.crictl("rm", "-f", talker, short, fresh, check=True)
 
 
+def check_out_of_memory(pod, container):
+    """Exit and reason come to containerd on different ways: the news of the exit may be first."""
+    check_equal(pod.wait_exited(container)["exitCode"], 137)
+    c.wait_for(lambda: pod.status(container)["reason"] == "OOMKilled", 6, "the reason OOMKilled")
+
+
 def test_out_of_memory(ct):
     container = ct.pod.start("sh", "-c", "exec tail /dev/zero", name="hungry",
                              linux={"resources": {"memory_limit_in_bytes": 20 << 20}})
-    status = ct.pod.wait_exited(container)
-    check_equal((status["exitCode"], status["reason"]), (137, "OOMKilled"))
+    check_out_of_memory(ct.pod, container)
     check_equal(ct.pod.sh(ct.main, "echo lives"), "lives\n")
     ct.crictl("rm", container, check=True)
 
@@ -386,7 +414,7 @@ def ended_pod_is_removed(pod):
     """Quickly, and with nothing that a person has to do."""
     start = time.monotonic()
     pod.remove()
-    check(time.monotonic() - start < 20, f"{time.monotonic() - start:.1f} s")
+    check(time.monotonic() - start < 60, f"{time.monotonic() - start:.1f} s")
 
 
 def test_size_of_the_machine(ct):
@@ -397,8 +425,7 @@ def test_size_of_the_machine(ct):
     total, cpus = map(int, pod.sh(container, "awk '/MemTotal/ {print $2}' /proc/meminfo; nproc").split())
     check(306 < total // 1024 < 396, f"{total // 1024} MiB seen of 396")
     check_equal(cpus, 1)
-    line, = [line for line in ct.log_tail(2000).splitlines() if "sandbox size: 1 CPUs, 396 MiB" in line]
-    check_in("level=info", line)
+    ct.logged(pod.id, "level=info", "sandbox size: 1 CPUs, 396 MiB")
     with open(glob.glob(f"/run/husk/*/{pod.id}/vm/processes.json")[0]) as file:
         processes = {entry["name"]: entry["pid"] for entry in json.load(file)["processes"]}
     check_equal(sorted(processes), ["qemu", "virtiofsd"])
@@ -430,8 +457,7 @@ def test_vmm_killed(ct):
     check_equal((status["exitCode"], status["reason"]), (137, "Error"))
     check_equal(pod.status(second)["exitCode"], 0, "what ended before it")
     c.wait_for(lambda: pod.state() == "SANDBOX_NOTREADY", 20, "the pod is not ready")
-    check_in(f"sandbox {pod.id} died", ct.log_tail(2000))
-    check_in("killed by signal 9 (host OOM?)", ct.log_tail(2000))
+    ct.logged(f"sandbox {pod.id} died", "killed by signal 9 (host OOM?)")
     done = ct.crictl("start", third)
     check(done.code != 0, "a container started in a dead pod")
     check(ct.crictl("exec", "-s", first, "true").code != 0, "an exec in a dead pod")
@@ -451,9 +477,8 @@ def test_host_out_of_memory(ct):
     with open(paths[0], "w") as file:
         file.write(str(used + (16 << 20)))
     ct.crictl("exec", "-s", container, "dd", "if=/dev/zero", "of=/dev/shm/x", "bs=1M", "count=60")
-    status = pod.wait_exited(container, 60)
-    check_equal((status["exitCode"], status["reason"]), (137, "OOMKilled"))
-    check_in("for want of memory", ct.log_tail(2000))
+    check_out_of_memory(pod, container)
+    ct.logged(pod.id, "for want of memory")
     ended_pod_is_removed(pod)
 
 
@@ -461,8 +486,8 @@ def test_two_pods_reach_each_other(ct):
     other = ct.run_pod(ct.pod.handler)
     container = other.start("sh", "-c", "nc -l -p 7001 -e echo from the other; sleep 1000")
     address = json.loads(ct.crictl("inspectp", other.id, check=True).text)["status"]["network"]["ip"]
-    check_in("1 packets received", ct.pod.sh(ct.main, f"ping -c 1 -w 20 {address}"))
-    check_in("from the other", ct.pod.sh(ct.main, DIAL.format(f"-w 10 {address} 7001")))
+    check_in("1 packets received", ct.pod.sh(ct.main, f"i=0; until ping -c 1 -W 10 {address}; do [ $((i+=1)) -le 5 ] || exit 1; done"))
+    check_in("from the other", ct.pod.sh(ct.main, DIAL.format(f"-w 60 {address} 7001")))
     check(ct.pod.sh(ct.main, "hostname") != other.sh(container, "hostname"))
     other.remove()
 
@@ -472,14 +497,12 @@ def test_port_forward(ct):
     container = ct.pod.start("sh", "-c", "mkdir /www; echo forwarded >/www/index.html; exec httpd -f -p 127.0.0.1:7002 -h /www", name="forward")
     # crictl ends with the first connection that nobody takes. 0x1B5A is 7002.
     c.wait_for(lambda: ":1B5A" in ct.pod.sh(ct.main, "cat /proc/net/tcp"), 20, "the server listens")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = c.free_port()
     process = subprocess.Popen(ct.crictl_command("port-forward", ct.pod.id, f"{port}:7002"), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     try:
         check_in(str(port), process.stdout.readline())
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=300) as answer:
             check_equal(answer.read(), b"forwarded\n")
     finally:
         process.kill()

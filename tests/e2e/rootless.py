@@ -86,9 +86,7 @@ def check_possible(ct):
 def test_without_root(ct):
     check_possible(ct)
     rootless = Rootless(ct)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = c.free_port()
     with open(f"{rootless.directory}/husk.toml", "w") as file:
         file.write('[hypervisor.qemu]\ntransport = "serial"\n[agent.husk]\ndial_timeout = 120\n[runtime]\nenable_debug = true\nsandbox_cgroup_only = false\n'
                    f'internetworking_model = "user"\npublished_ports = ["127.0.0.1:{port}:80"]\n')
@@ -127,7 +125,7 @@ def fetch(port):
         with socket.create_connection(("127.0.0.1", port), 60) as peer:
             peer.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
             return b"".join(iter(lambda: peer.recv(1 << 16), b""))
-    except ConnectionError:
+    except OSError:
         return b""
 
 

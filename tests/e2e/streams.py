@@ -41,7 +41,7 @@ def test_stdin_of_a_container_ends(ct):
                        "echo ready; cat; echo end", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     check_equal(process.stdout.readline(), b"ready\n")
     time.sleep(0.3)
-    check_equal(process.communicate(b"some input\n", timeout=60)[0], b"some input\nend\n")
+    check_equal(process.communicate(b"some input\n", timeout=300)[0], b"some input\nend\n")
 
 
 def test_exec_without_stdin_loses_nothing(ct):
@@ -90,32 +90,35 @@ def test_terminal_with_resize(ct):
                        stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     seen = b""
 
-    def until(part, seconds=60):
+    def until(part, again=lambda: None, seconds=300):
+        """`again` is done once a second until it has come."""
         nonlocal seen
         deadline = time.monotonic() + seconds
         while part not in seen:
             check(time.monotonic() < deadline, f"{part!r} did not come: {seen!r}")
-            if select.select([master], [], [], 0.2)[0]:
-                try:
-                    seen += os.read(master, 4096)
-                except OSError:
-                    break
+            if not select.select([master], [], [], 1)[0]:
+                again()
+                continue
+            try:
+                seen += os.read(master, 4096)
+            except OSError:
+                break
         check(part in seen, f"{part!r} did not come: {seen!r}")
 
     # ctr sends the size beside the stream: the shell looks until it has come.
-    def until_size(word, size):
+    def until_size(word, size, again=lambda: None):
         os.write(master, b"until [ \"$(stty size)\" = '%s' ]; do sleep 0.1; done; echo %s=$(stty size)\n" % (size, word))
-        until(word + b"=" + size)
+        until(word + b"=" + size, again)
 
     time.sleep(0.5)
     os.write(master, b"tty\n")
     until(b"/dev/pts/")
     until_size(b"first", b"33 101")
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 120, 0, 0))
-    os.kill(process.pid, signal.SIGWINCH)
-    until_size(b"again", b"44 120")
+    # ctr listens for the signal some time after it has sent the first size.
+    until_size(b"again", b"44 120", lambda: os.kill(process.pid, signal.SIGWINCH))
     os.write(master, b"exit 5\n")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
         if select.select([master], [], [], 0.1)[0]:
             try:

@@ -67,8 +67,9 @@ def take():
     }
 
 
-def leftovers(before, seconds=30):
-    """What is there now and was not before, after giving it some time to go; [] is what one wants."""
+def leftovers(before, seconds=120):
+    """What is there now and was not before, after giving it some time to go; [] is what one wants. A kernel takes
+    seconds for the devices of a network namespace, and a busy machine may take as long for each step of an end."""
     deadline = time.monotonic() + seconds
     while True:
         now = take()

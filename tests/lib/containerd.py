@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A containerd of the test's own, with husk in its PATH, and ctr for it."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -21,6 +24,9 @@ CGROUP = "type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro:nosuid:noexec:nod
 
 # Configuration for a busy machine, where a guest that is emulated takes its time to come up.
 PATIENT = "[agent.husk]\ndial_timeout = 100\n"
+# The same for containerd, which gives a shim up, or calls its state unknown, after 2 to 5 s.
+TIMEOUTS = "[timeouts]\n" + "".join(f'  "io.containerd.timeout.{name}" = "60s"\n'
+                                    for name in ("shim.cleanup", "shim.load", "shim.shutdown", "task.state"))
 
 
 class Result:
@@ -68,7 +74,7 @@ class Containerd:
         return (f'version = 2\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
                 'disabled_plugins = ["io.containerd.grpc.v1.cri",'
                 ' "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]\n'
-                f'[grpc]\n  address = "{self.address}"\n')
+                f'{TIMEOUTS}[grpc]\n  address = "{self.address}"\n')
 
     def import_images(self):
         self.ctr("image", "import", self.image, check=True)
@@ -120,6 +126,14 @@ class Containerd:
         with open(self.log_path, errors="replace") as file:
             return "".join(file.readlines()[-lines:])
 
+    def logged(self, *words):
+        """A line of containerd's log that has all of these words, once it is there: what a shim says comes through a
+        fifo that containerd reads beside everything else."""
+        def found():
+            with open(self.log_path, errors="replace") as file:
+                return [line for line in file if all(word in line for word in words)]
+        return wait_for(found, 6, f"{words} in the log")[-1]
+
     def ctr(self, *args, check=False, stdin=None, timeout=300, **more):
         """Run ctr; stdin bytes are piped in, None is /dev/null."""
         given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
@@ -150,8 +164,12 @@ class Containerd:
         return name
 
     def remove(self, name):
-        self.ctr("task", "delete", "--force", name)
-        self.ctr("container", "delete", name)
+        """Once more if a Delete took too long, as a person would; what cannot be removed the census finds."""
+        for _ in range(3):
+            self.ctr("task", "delete", "--force", name)
+            done = self.ctr("container", "delete", name)
+            if done.code == 0 or "not found" in done.error:
+                return
 
     def execute(self, name, *command, options=(), stdin=None, check=False, timeout=180):
         return self.ctr("task", "exec", "--exec-id", self.new_id("e"), *options, name, *command,
@@ -189,7 +207,8 @@ class Events:
     def __init__(self, ct):
         self.lines = []  # (time.monotonic(), line)
         self.process = ct.popen("events", stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
         # ctr does not say when it has subscribed; an event of our own shows it.
         def heard():
@@ -208,7 +227,24 @@ class Events:
     def close(self):
         self.process.terminate()
         self.process.wait()
+        self.reader.join()
         self.process.stdout.close()
+
+
+def unmount(path):
+    """A process that has just ended, or been told to, may hold what is there for a moment."""
+    def done():
+        return subprocess.run(["umount", path], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    wait_for(done, 6, f"umount {path}")
+
+
+def free_port():
+    """Of TCP on the loopback interface, from below those that the kernel gives to whoever asks for any."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition, seconds, what):

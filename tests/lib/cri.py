@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 import census
 import containerd as c
@@ -28,6 +29,7 @@ state = "{run}/state"
   address = "{address}"
 [ttrpc]
   address = "{address}.ttrpc"
+{timeouts}
 [plugins."io.containerd.nri.v1.nri"]
   disable = true
 [plugins."io.containerd.cri.v1.images".pinned_images]
@@ -54,6 +56,7 @@ state = "{run}/state"
   address = "{address}"
 [ttrpc]
   address = "{address}.ttrpc"
+{timeouts}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
@@ -111,7 +114,7 @@ class Cri(c.Containerd):
         self.write_network()
         self.write_registry()
         return (CONFIG_1 if self.is_v1 else CONFIG_2).format(
-            run=self.run, address=self.address, pause=PAUSE, cni=CNI_PLUGINS, handlers=text)
+            run=self.run, address=self.address, pause=PAUSE, cni=CNI_PLUGINS, handlers=text, timeouts=c.TIMEOUTS)
 
     def write_husk_config(self, text):
         super().write_husk_config(text)
@@ -136,7 +139,7 @@ class Cri(c.Containerd):
             file.write(f'server = "{server}"\n[host."{server}"]\n  capabilities = ["pull", "resolve"]\n')
 
     def ready(self):
-        done = self.crictl("info", timeout=30)
+        done = self.crictl("info")
         if done.code != 0:
             return False
         return all(condition["status"] for condition in json.loads(done.text)["status"]["conditions"]
@@ -155,7 +158,7 @@ class Cri(c.Containerd):
         super().close()
         subprocess.run(["ip", "link", "delete", self.bridge], check=False, stderr=subprocess.DEVNULL)
         for path in glob.glob(f"/sys/fs/cgroup/*{self.cgroup}") + glob.glob(f"/sys/fs/cgroup{self.cgroup}"):
-            os.rmdir(path)  # the pods' parent, which is a kubelet's to make and remove
+            remove_cgroup(path)  # the pods' parent, which is a kubelet's to make and remove
 
     def crictl_command(self, *args):
         return [self.crictl_path, "--config", f"{self.run}/crictl.yaml", "-r", f"unix://{self.address}",
@@ -192,6 +195,16 @@ class Cri(c.Containerd):
     def run_pod(self, handler="husk", **more):
         """RunPodSandbox."""
         return Pod(self, handler, self.pod_config(**more))
+
+
+def remove_cgroup(path, seconds=60):
+    """Once those in it have gone; what is left after that the census finds."""
+    deadline = time.monotonic() + seconds
+    while os.path.exists(path) and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+            return
+        time.sleep(0.1)
 
 
 class Pod:
@@ -236,6 +249,8 @@ class Pod:
         lines = []
         with open(self.status(container)["logPath"]) as file:
             for line in file:
+                if not line.endswith("\n"):
+                    break  # it is being written
                 _, stream, tag, text = line.rstrip("\n").split(" ", 3)
                 if lines and lines[-1][2] == "P" and lines[-1][0] == stream:
                     lines[-1] = (stream, lines[-1][1] + text, tag)

@@ -52,7 +52,7 @@ class Disks(c.Containerd):
         return (f'version = 3\nroot = "{self.run}/root"\nstate = "{self.run}/state"\n'
                 'disabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images",'
                 ' "io.containerd.grpc.v1.cri"]\n'
-                f'[grpc]\n  address = "{self.address}"\n'
+                f'{c.TIMEOUTS}[grpc]\n  address = "{self.address}"\n'
                 "[plugins.'io.containerd.snapshotter.v1.erofs']\n"
                 f'  default_size = "{self.size}"\n'
                 "[plugins.'io.containerd.differ.v1.erofs']\n  enable_dmverity = true\n"
@@ -150,15 +150,15 @@ class Disks(c.Containerd):
         rootfs = [(3, [(1, kind), (2, source), *((4, option) for option in options)])
                   for kind, source, *options in mounts]
         self.task("Create", [(1, name), (2, bundle), *rootfs, (5, ""), (6, f"file://{bundle}/out"),
-                             (7, f"file://{bundle}/out")], timeout=120)
+                             (7, f"file://{bundle}/out")], timeout=300)
         self.task("Start", [(1, name)])
         return name
 
     def run_in(self, mounts, script, spec=None):
         """(exit code, what it wrote)"""
         name = self.begin(mounts, script, spec)
-        code = self.task("Wait", [(1, name)], timeout=120).get(1, [0])[0]
-        self.task("Delete", [(1, name)], timeout=60)
+        code = self.task("Wait", [(1, name)], timeout=300).get(1, [0])[0]
+        self.task("Delete", [(1, name)])
         with open(f"{self.run}/{name}/out", "rb") as file:
             return code, file.read().decode(errors="replace")
 

@@ -126,7 +126,7 @@ class Client:
             self.socket.sendall(struct.pack(">IIBB", len(body), stream, REQUEST, 0) + body)
         return stream
 
-    def receive(self, stream, timeout=120):
+    def receive(self, stream, timeout=300):
         with self.lock:
             if not self.lock.wait_for(lambda: stream in self.answers or self.closed, timeout):
                 raise TimeoutError(f"no answer in {timeout} s")
@@ -140,7 +140,7 @@ class Client:
                 raise Status(code, status.get(2, [b""])[0].decode())
         return decode(answer.get(2, [b""])[0])
 
-    def call(self, service, method, message, timeout=120):
+    def call(self, service, method, message, timeout=300):
         return self.receive(self.send(service, method, message), timeout)
 
     def close(self):
@@ -154,7 +154,7 @@ class Task:
         self.client = Client(address.removeprefix("unix://"), namespace)
         self.service = f"containerd.task.v{version}.Task"
 
-    def __call__(self, method, message, timeout=120):
+    def __call__(self, method, message, timeout=300):
         return self.client.call(self.service, method, message, timeout)
 
     def send(self, method, message):

@@ -3,7 +3,7 @@
 
 import subprocess
 
-from network import in_namespace, inside, ip, namespaces, taps_and_filters, talk, tcp_in, tcp_out, wire
+from network import check_clean, in_namespace, inside, ip, namespaces, talk, tcp_in, tcp_out, wire
 from report import check, check_equal
 from vsock import open_files, processes
 
@@ -25,7 +25,7 @@ def test_vhost_net(ct):
             talk(ct, name, pod, peer)
         finally:
             ct.remove(name)
-        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
+        check_clean(pod)
 
 
 def test_ipvlan(ct):
@@ -46,4 +46,4 @@ def test_ipvlan(ct):
             tcp_in(ct, name, peer, "10.88.13.2")
         finally:
             ct.remove(name)
-        check_equal(taps_and_filters(pod), ([], []), "left in the namespace")
+        check_clean(pod)

@@ -64,7 +64,7 @@ def updates_reach_host_and_guest(ct, name, cgroup):
 def the_hosts_limit_kills_and_tells(ct, name, pod):
     write(f"{pod}/memory.max", str(8 * MIB))
     check_equal(ct.exit_code(name, 60), 137)
-    c.wait_for(lambda: "for want of memory" in ct.log_tail(300), 20, "the reason is in the log")
+    ct.logged(name, "for want of memory")
 
 
 def test_cgroup_of_a_pod(ct):
@@ -81,7 +81,7 @@ def test_cgroup_of_a_pod(ct):
             the_hosts_limit_kills_and_tells(ct, name, pod)
         finally:
             ct.remove(name)
-        check(not os.path.exists(cgroup), "the sandbox's cgroup is left")
+        c.wait_for(lambda: not os.path.exists(cgroup), 6, "the sandbox's cgroup goes")
 
 
 def test_a_cgroup_that_cannot_be_made(ct):
