@@ -11,7 +11,7 @@
 
 /*
  * JSON (RFC 8259) in three layers: a text becomes a tree of values; values are looked at one by
- * one, or a whole object is read into a struct by a table; and small texts are written.
+ * one, or a whole object is read into a struct by a table; and texts are written.
  *
  * Only what a program can use is taken: strings are UTF-8 without NUL, no member is given twice, a
  * number keeps its digits until somebody asks for it in some width.
@@ -162,5 +162,25 @@ char *json_quote(const char *s) must_check;
 
 /* "[a,b,c]" of JSON texts (NULL-terminated; NULL: "[]"), for an o of json_object(). For free(). */
 char *json_array(const char *const *texts) must_check;
+
+/*
+ * Bigger texts, value by value: those of an array between json_write_array() and its end, those of an
+ * object each behind its key, which is a string like any other. json_writer_finish() frees the writer;
+ * what it returns is one line without newline, for free().
+ */
+struct json_writer;
+
+struct json_writer *json_writer_new(void) must_check;
+char *json_writer_finish(struct json_writer *w) must_check;
+
+void json_write_object(struct json_writer *w);
+void json_write_object_end(struct json_writer *w);
+void json_write_array(struct json_writer *w);
+void json_write_array_end(struct json_writer *w);
+void json_write_string(struct json_writer *w, const char *s); /* bytes that are not UTF-8: '?' */
+void json_write_bool(struct json_writer *w, bool truth);
+void json_write_u64(struct json_writer *w, uint64_t n);
+void json_write_i64(struct json_writer *w, int64_t n);
+void json_write_text(struct json_writer *w, const char *text); /* JSON already: as it is */
 
 #endif

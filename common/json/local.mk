@@ -7,4 +7,5 @@ libjson_a_SOURCES = \
 	common/json/parse.c \
 	common/json/read.c \
 	common/json/tree.h \
-	common/json/write.c
+	common/json/write.c \
+	common/json/writer.c

@@ -1,84 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small JSON texts, over yajl's generator. */
+/* Small JSON texts in one call. */
 #include "common/json/json.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <yajl/yajl_gen.h>
 
-#include "common/base/mem.h"
-#include "common/base/utf8.h"
-
-/* yajl does not look at what malloc() gives it. */
-static void *alloc(void *ctx, size_t n)
+static void write_strings(struct json_writer *w, const char *const *v)
 {
-	(void)ctx;
-	return xmalloc(n);
-}
-
-static void *resize(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	return xrealloc(p, n);
-}
-
-static void release(void *ctx, void *p)
-{
-	(void)ctx;
-	free(p);
-}
-
-static yajl_gen generator(void)
-{
-	yajl_alloc_funcs memory = { .malloc = alloc, .realloc = resize, .free = release };
-
-	/* Copied by yajl_gen_alloc(). */
-	return yajl_gen_alloc(&memory);
-}
-
-/* The text so far, for free(). */
-static char *finish(yajl_gen g)
-{
-	const unsigned char *text = NULL;
-	size_t len = 0;
-	char *copy;
-
-	(void)yajl_gen_get_buf(g, &text, &len);
-	copy = xstrndup((const char *)text, len);
-	yajl_gen_free(g);
-	return copy;
-}
-
-static void add_string(yajl_gen g, const char *s)
-{
-	auto_free char *clean = xstrdup(s);
-
-	utf8_clean(clean);
-	(void)yajl_gen_string(g, (const unsigned char *)clean, strlen(clean));
-}
-
-static void add_strings(yajl_gen g, const char *const *v)
-{
-	(void)yajl_gen_array_open(g);
+	json_write_array(w);
 	for (; *v; v++)
-		add_string(g, *v);
-	(void)yajl_gen_array_close(g);
-}
-
-/* yajl writes the text of a number as it is given: the one way to put in what is JSON already. */
-static void add_text(yajl_gen g, const char *text)
-{
-	(void)yajl_gen_number(g, text, strlen(text));
+		json_write_string(w, *v);
+	json_write_array_end(w);
 }
 
 char *json_object(const char *member, ...)
 {
-	yajl_gen g = generator();
-	char number[24]; /* 20 digits and a sign */
+	struct json_writer *w = json_writer_new();
 	va_list ap;
 
-	(void)yajl_gen_map_open(g);
+	json_write_object(w);
 	va_start(ap, member);
 	for (; member; member = va_arg(ap, const char *)) {
 		const char *name = member + 2;
@@ -91,33 +30,30 @@ char *json_object(const char *member, ...)
 			text = va_arg(ap, const char *);
 			if (!text)
 				break;
-			add_string(g, name);
+			json_write_string(w, name);
 			if (member[0] == 's')
-				add_string(g, text);
+				json_write_string(w, text);
 			else
-				add_text(g, text);
+				json_write_text(w, text);
 			break;
 		case 'v':
 			strings = va_arg(ap, const char *const *);
 			if (!strings)
 				break;
-			add_string(g, name);
-			add_strings(g, strings);
+			json_write_string(w, name);
+			write_strings(w, strings);
 			break;
 		case 'b':
-			add_string(g, name);
-			(void)yajl_gen_bool(g, va_arg(ap, int));
+			json_write_string(w, name);
+			json_write_bool(w, va_arg(ap, int));
 			break;
 		case 'u':
-			(void)snprintf(number, sizeof(number), "%llu",
-				       va_arg(ap, unsigned long long));
-			add_string(g, name);
-			add_text(g, number);
+			json_write_string(w, name);
+			json_write_u64(w, va_arg(ap, unsigned long long));
 			break;
 		case 'i':
-			(void)snprintf(number, sizeof(number), "%lld", va_arg(ap, long long));
-			add_string(g, name);
-			add_text(g, number);
+			json_write_string(w, name);
+			json_write_i64(w, va_arg(ap, long long));
 			break;
 		default:
 			/* The letter is a literal in our own source: nothing to report to anybody. */
@@ -125,25 +61,25 @@ char *json_object(const char *member, ...)
 		}
 	}
 	va_end(ap);
-	(void)yajl_gen_map_close(g);
-	return finish(g);
+	json_write_object_end(w);
+	return json_writer_finish(w);
 }
 
 char *json_quote(const char *s)
 {
-	yajl_gen g = generator();
+	struct json_writer *w = json_writer_new();
 
-	add_string(g, s);
-	return finish(g);
+	json_write_string(w, s);
+	return json_writer_finish(w);
 }
 
 char *json_array(const char *const *texts)
 {
-	yajl_gen g = generator();
+	struct json_writer *w = json_writer_new();
 
-	(void)yajl_gen_array_open(g);
+	json_write_array(w);
 	for (; texts && *texts; texts++)
-		add_text(g, *texts);
-	(void)yajl_gen_array_close(g);
-	return finish(g);
+		json_write_text(w, *texts);
+	json_write_array_end(w);
+	return json_writer_finish(w);
 }

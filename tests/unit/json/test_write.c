@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small texts: every letter of json_object(), escaping, what is left out. */
+/* Texts: every letter of json_object(), escaping, what is left out; value by value. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,13 +56,35 @@ static void test_array(void **state)
 	assert_string_equal(outer, "{\"list\":[{\"a\":1},[]]}");
 }
 
+static void test_value_by_value(void **state)
+{
+	struct json_writer *w = json_writer_new();
+	auto_free char *text = NULL;
+
+	(void)state;
+	json_write_object(w);
+	json_write_string(w, "a");
+	json_write_array(w);
+	json_write_u64(w, UINT64_MAX);
+	json_write_i64(w, INT64_MIN);
+	json_write_bool(w, true);
+	json_write_text(w, "{\"ready\":null}");
+	json_write_array_end(w);
+	json_write_string(w, "b");
+	json_write_object(w);
+	json_write_object_end(w);
+	json_write_object_end(w);
+	text = json_writer_finish(w);
+	assert_string_equal(text, "{\"a\":[18446744073709551615,-9223372036854775808,true,"
+				  "{\"ready\":null}],\"b\":{}}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_letters),
-		cmocka_unit_test(test_null_leaves_out),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_array),
+		cmocka_unit_test(test_letters),        cmocka_unit_test(test_null_leaves_out),
+		cmocka_unit_test(test_strings),        cmocka_unit_test(test_array),
+		cmocka_unit_test(test_value_by_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
