@@ -16,6 +16,7 @@
 #include "agent/storage/block.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/oci/message.h"
 
 #define DEVICES_OF_HOST_MAX 256u
 #define ENVIRONMENT_PREFIX  "PCIDEVICE_"
@@ -218,21 +219,13 @@ static void allow(Grpc__Linux *l, const struct stat *st)
 	r->devices[r->n_devices++] = rule;
 }
 
-/* An unpacked message's strings are its own, except the one for a field that was not sent. */
-static void set_string(char **field, const char *value)
-{
-	if (*field != protobuf_c_empty_string)
-		free(*field);
-	*field = xstrdup(value);
-}
-
 static void rewrite_device(Grpc__LinuxDevice *d, const struct update *u)
 {
-	set_string(&d->type, type_name(&u->st));
+	oci_message_set(&d->type, type_name(&u->st));
 	d->major = major(u->st.st_rdev);
 	d->minor = minor(u->st.st_rdev);
 	if (u->node_is_path)
-		set_string(&d->path, u->guest_node);
+		oci_message_set(&d->path, u->guest_node);
 }
 
 static int apply(const struct updates *u, Grpc__Spec *spec, struct err *e)
@@ -276,7 +269,7 @@ static void add_node(Grpc__Linux *l, const char *path, const struct stat *st)
 		l->devices = xrealloc(l->devices, (l->n_devices + 1) * sizeof(d));
 		l->devices[l->n_devices++] = d;
 	}
-	set_string(&d->type, type_name(st));
+	oci_message_set(&d->type, type_name(st));
 	d->major = major(st->st_rdev);
 	d->minor = minor(st->st_rdev);
 	allow(l, st);

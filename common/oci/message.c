@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building protobuf messages; see message.h. */
+/* Building and changing protobuf messages; see message.h. */
 #include "common/oci/message.h"
 
 #include "common/base/mem.h"
@@ -26,8 +26,12 @@ void *oci_message_array(const ProtobufCMessageDescriptor *type, size_t n)
 
 void oci_message_set(char **field, const char *s)
 {
-	if (s)
-		*field = xstrdup(s);
+	if (!s)
+		return;
+	/* Fields that are not set point to one "" that belongs to nobody. */
+	if (*field != (const char *)protobuf_c_empty_string)
+		free(*field);
+	*field = xstrdup(s);
 }
 
 void oci_message_set_strings(char ***field, size_t *n_field, char *const *strings)

@@ -6,7 +6,7 @@
 
 #include "common/base/cleanup.h"
 
-/* Building messages of which every part is from malloc(). For the files of this directory only. */
+/* Building and changing messages of which every part is from malloc(), as of those that were unpacked. */
 
 /* A new message with its fields at their defaults. */
 void *oci_message_new(const ProtobufCMessageDescriptor *type) must_check;
@@ -14,7 +14,7 @@ void *oci_message_new(const ProtobufCMessageDescriptor *type) must_check;
 /* n of them behind an array of pointers, as repeated fields are kept. NULL for none. */
 void *oci_message_array(const ProtobufCMessageDescriptor *type, size_t n) must_check;
 
-/* Copy a string into a field; NULL leaves it at its default. */
+/* Copy a string into a field, in place of what is there; NULL leaves that. */
 void oci_message_set(char **field, const char *s);
 
 /* Copy NULL-terminated strings (or NULL) into a repeated field. */

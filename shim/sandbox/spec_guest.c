@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/num.h"
+#include "common/oci/message.h"
 #include "common/oci/pod.h"
 
 #define ANNOTATION_BUNDLE "io.katacontainers.pkg.oci.bundle_path"
@@ -25,25 +26,6 @@
 #define DEVICE_MAJOR_MISC 10
 #define MISC_DYNAMIC_MIN \
 	256 /* minors of major 10 above the ones that have one meaning everywhere */
-
-/* Members that are not set point to one shared "", which nobody may free. */
-static void text_free(char *text)
-{
-	if (text != (const char *)protobuf_c_empty_string)
-		free(text);
-}
-
-static void text_replace(char **slot, const char *with)
-{
-	text_free(*slot);
-	*slot = xstrdup(with);
-}
-
-static void text_clear(char **slot)
-{
-	text_free(*slot);
-	*slot = xstrdup("");
-}
 
 static const char *container_type(const struct oci_spec *s)
 {
@@ -118,7 +100,7 @@ static void rewrite_namespaces(Grpc__Linux *l, bool *ret_sandbox_pidns)
 			grpc__linux_namespace__free_unpacked(ns, NULL);
 			continue;
 		}
-		text_clear(&ns->path);
+		oci_message_set(&ns->path, "");
 		l->namespaces[kept++] = ns;
 	}
 	l->n_namespaces = kept;
@@ -136,8 +118,8 @@ void spec_guest_resources(Grpc__LinuxResources *r)
 		grpc__linux_network__free_unpacked(r->network, NULL);
 	r->network = NULL;
 	if (r->cpu) {
-		text_clear(&r->cpu->cpus);
-		text_clear(&r->cpu->mems);
+		oci_message_set(&r->cpu->cpus, "");
+		oci_message_set(&r->cpu->mems, "");
 	}
 }
 
@@ -186,15 +168,15 @@ static void rewrite_devices(Grpc__Linux *l, const struct spec_guest_params *p)
 
 static void mount_set_bind(Grpc__Mount *m, const char *source)
 {
-	text_replace(&m->source, source);
-	text_replace(&m->type, "bind");
+	oci_message_set(&m->source, source);
+	oci_message_set(&m->type, "bind");
 }
 
 static void mount_set_shm(Grpc__Mount *m)
 {
 	mount_set_bind(m, VOLUME_SHM_GUEST_DIR);
 	for (size_t i = 0; i < m->n_options; i++)
-		text_free(m->options[i]);
+		free(m->options[i]);
 	m->options = xrealloc(m->options, sizeof(m->options[0]));
 	m->options[0] = xstrdup("rbind");
 	m->n_options = 1;
@@ -206,7 +188,7 @@ static void mount_drop_option(Grpc__Mount *m, const char *option)
 
 	for (size_t i = 0; i < m->n_options; i++) {
 		if (strcmp(m->options[i], option) == 0)
-			text_free(m->options[i]);
+			free(m->options[i]);
 		else
 			m->options[kept++] = m->options[i];
 	}
@@ -289,7 +271,7 @@ static void rewrite_linux(Grpc__Linux *l, const struct spec_guest_params *p,
 	rewrite_namespaces(l, ret_sandbox_pidns);
 	spec_guest_resources(l->resources);
 	rewrite_devices(l, p);
-	text_clear(&l->mountlabel);
+	oci_message_set(&l->mountlabel, "");
 	if (p->drop_seccomp && l->seccomp) {
 		grpc__linux_seccomp__free_unpacked(l->seccomp, NULL);
 		l->seccomp = NULL;
@@ -309,9 +291,10 @@ int spec_guest(const struct oci_spec *s, const struct spec_guest_params *p, Grpc
 		grpc__spec__free_unpacked(spec, NULL);
 		return err_set(e, ERR_INTERNAL, "mounts were lost in translation");
 	}
-	text_replace(&spec->root->path, p->rootfs);
+	oci_message_set(&spec->root->path, p->rootfs);
 	spec->root->readonly = spec->root->readonly || p->read_only;
-	text_clear(&spec->process->selinuxlabel); /* the guest has no SELinux policy loaded */
+	oci_message_set(&spec->process->selinuxlabel,
+			""); /* the guest has no SELinux policy loaded */
 	rewrite_hooks(spec->hooks);
 	rewrite_mounts(spec, p->volumes);
 	rewrite_linux(spec->linux, p, ret_sandbox_pidns);
