@@ -4,6 +4,7 @@ noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	agent/cmdline.c agent/cmdline.h \
 	agent/console.c agent/console.h \
+	agent/container/bundle.c agent/container/bundle.h \
 	agent/container/container.c agent/container/container.h \
 	agent/container/create.c agent/container/create.h \
 	agent/container/guest_hooks.c agent/container/guest_hooks.h \

@@ -9,16 +9,17 @@
 #include <sys/mount.h>
 #include <utlist.h>
 
+#include "agent/container/bundle.h"
 #include "agent/container/host_devices.h"
 #include "agent/container/lifecycle_hooks.h"
 #include "agent/container/namespace_set.h"
 #include "agent/container/shared_mounts.h"
 #include "agent/mount/mount.h"
-#include "agent/mount/remove_tree.h"
 #include "agent/storage/layers.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/oci/message.h"
 
 /* Limits on what one request may bring; the wire's 4 MiB bound the rest. */
 #define MOUNTS_MAX        4096u
@@ -84,27 +85,6 @@ static void undo_table(void *arg)
 
 	HASH_DEL(c->sandbox->containers, c);
 	container_unref(c);
-}
-
-static void undo_bundle(void *arg)
-{
-	const struct container *c = arg;
-	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
-	struct err e = ERR_INIT;
-
-	/* Mostly all that is in it. */
-	(void)rmdir(c->rootfs);
-	if (remove_tree(bundle, &e) < 0)
-		log_warn("container %s: files stay: %s", c->id, e.text);
-}
-
-static int make_bundle(struct container *c, struct err *e)
-{
-	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
-
-	c->rootfs = path_join(bundle, "rootfs");
-	undo_push(&c->teardown, "bundle", undo_bundle, c);
-	return path_mkdirs(bundle, 0755, e);
 }
 
 static void undo_storages(void *arg)
@@ -313,7 +293,7 @@ static int launch_init(struct container *c, const Grpc__CreateContainerRequest *
 static int build(struct container *c, const Grpc__CreateContainerRequest *req, struct deadline d,
 		 struct err *e)
 {
-	if (make_bundle(c, e) < 0)
+	if (bundle_make(c, e) < 0)
 		return -1;
 	if (host_devices_add(c->sandbox->devices, req->devices, req->n_devices, req->oci,
 			     &c->pci_map, e) < 0)
@@ -327,7 +307,10 @@ static int build(struct container *c, const Grpc__CreateContainerRequest *req, s
 		return -1;
 	if (make_cgroup(c, req->oci->linux, e) < 0)
 		return -1;
+	oci_message_set(&req->oci->root->path, c->rootfs);
 	guest_hooks_append(&c->sandbox->guest_hooks, req->oci);
+	if (bundle_write_config(c, req->oci, e) < 0)
+		return -1;
 	keep_spec(c, req->oci);
 	if (launch_init(c, req, d, e) < 0)
 		return -1;

@@ -4,16 +4,16 @@
 
 #include <string.h>
 
+#include "agent/container/bundle.h"
 #include "agent/container/hook_message.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/path.h"
 
 static int run(const struct container *c, const Grpc__Spec *spec, const Grpc__Hook *hook,
 	       const char *status, pid_t pid, struct deadline d, struct err *e)
 {
 	static const struct hook_surroundings bare = { .cwd = NULL };
-	auto_free char *bundle = path_join(c->sandbox->options->run_dir, c->id);
+	auto_free char *bundle = bundle_path(c);
 	auto_free char *state = hook_message_state(spec, c->id, bundle, status, pid);
 	struct hook_message m;
 	int r;

@@ -10,6 +10,7 @@ liboci_a_SOURCES = \
 	common/oci/hooks.c common/oci/hooks.h \
 	common/oci/linux_fields.c \
 	common/oci/message.c common/oci/message.h \
+	common/oci/message_text.c common/oci/message_text.h \
 	common/oci/pod.c common/oci/pod.h \
 	common/oci/resources_fields.c \
 	common/oci/spec.c common/oci/spec.h \

@@ -73,6 +73,35 @@ def test_hooks_in_order(g):
     check_in(name, states["Prestart"]["bundle"])
 
 
+def test_hooks_read_the_bundle(g):
+    """config.json, as the agent has changed it: where vendors' hooks look a container up, the first and the last."""
+    log = g.new_id("bundle")
+    busybox = f"{SHARE}/busybox/bin/busybox"
+    script = (f"b={busybox}; s=$($b cat); d=${{s#*bundle\\\":\\\"}}; d=${{d%%\\\"*}}; "
+              f"{{ $b stat -c '%a %u' $d/config.json; $b cat $d/config.json; echo; }} >> {SHARE}/{log}")
+    hook = {"Path": busybox, "Args": ["sh", "-c", script], "Env": ["VENDOR=all"]}
+    message = spec("sleep", "1000", annotations={"one": "two \"quoted\""}, resources={"CPU": {"Shares": 512}})
+    message["Hostname"] = "of-the-specification"
+    message["Hooks"] = {"Prestart": [hook], "CreateContainer": [hook], "Poststop": [hook]}
+    name = placed_create(g, message)
+    g.agent("StartContainer", container_id=name)
+    g.remove(name)
+    said = lines(f"{g.share}/{log}")
+    check_equal(said[0::2], ["600 0"] * 3)
+    check_equal(len(set(said[1::2])), 1, "one text for all")
+    config = json.loads(said[1])
+    check_equal(config["root"], {"path": f"{getattr(g, 'run_dir', RUN)}/{name}/rootfs"})
+    check_equal(config["hostname"], "of-the-specification")
+    check_equal(config["process"]["args"], ["sleep", "1000"])
+    check_equal(config["process"]["user"], {"uid": 0, "gid": 0})
+    check_equal(config["process"]["capabilities"]["bounding"], CAPABILITIES)
+    check_equal(config["annotations"], {"one": "two \"quoted\""})
+    check_equal(config["hooks"]["createContainer"][0]["env"], ["VENDOR=all"])
+    check_equal(config["linux"]["resources"], {"cpu": {"shares": 512}})
+    check_in("/proc/kcore", config["linux"]["maskedPaths"])
+    check_equal([m["destination"] for m in config["mounts"]], [m["destination"] for m in message["Mounts"]])
+
+
 def test_prestart_hooks_see_the_namespaces(g):
     """Made, and with the process in them, but not entered: /proc/PID/ns of the state's pid."""
     message, log = with_hooks(g)
@@ -159,6 +188,22 @@ def guest_hooks(build):
         g.remove(name)
         g.shell("true")
         check_equal(lines(f"{g.share}/guest-hooks"), ["prestart 1", "poststart 1", "poststop 1"] * 2)
+    finally:
+        g.close()
+
+
+def bundle_that_cannot_be_written(build):
+    """The error names file and step, and nothing is left of the container."""
+    g = HookedLocal(build)
+    try:
+        name = g.new_id()
+        os.makedirs(f"{g.run_dir}/{name}/config.json/in-the-way")
+        text = g.agent.refused("CreateContainer", "INTERNAL", "INVALID_ARGUMENT", container_id=name,
+                               OCI=g.placed(spec("true")))
+        check_in(f"bundle '{g.run_dir}/{name}': rename '.config.json.new' to 'config.json'", text)
+        check(not os.path.exists(f"{g.run_dir}/{name}"), "the bundle stays")
+        check(not os.path.exists(f"{g.share}/guest-hooks"), "hooks ran for a container without a config.json")
+        check_equal(g.shell("echo works")[0], "works\n")
     finally:
         g.close()
 
@@ -375,4 +420,4 @@ def shared_pid_namespace_that_ended(build):
         g.close()
 
 
-own_agent = (guest_hooks, shared_pid_namespace_that_ended)  # each with an agent of its own
+own_agent = (guest_hooks, bundle_that_cannot_be_written, shared_pid_namespace_that_ended)  # each with an agent of its own

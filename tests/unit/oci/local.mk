@@ -5,12 +5,16 @@ oci_test_cppflags = $(AM_CPPFLAGS) -DTEST_DATA='"$(abs_top_srcdir)/tests/unit/oc
 
 OCI_TESTS = \
 	tests/unit/oci/test_cgroups_path \
+	tests/unit/oci/test_message_text \
 	tests/unit/oci/test_spec \
 	tests/unit/oci/test_to_agent
 check_PROGRAMS += $(OCI_TESTS)
 TESTS += $(OCI_TESTS)
 tests_unit_oci_test_cgroups_path_SOURCES = tests/unit/oci/test_cgroups_path.c
 tests_unit_oci_test_cgroups_path_LDADD = $(oci_test_libs)
+tests_unit_oci_test_message_text_SOURCES = tests/unit/oci/test_message_text.c
+tests_unit_oci_test_message_text_CPPFLAGS = $(oci_test_cppflags)
+tests_unit_oci_test_message_text_LDADD = $(oci_test_libs)
 tests_unit_oci_test_spec_SOURCES = tests/unit/oci/test_spec.c
 tests_unit_oci_test_spec_CPPFLAGS = $(oci_test_cppflags)
 tests_unit_oci_test_spec_LDADD = $(oci_test_libs)
