@@ -71,13 +71,29 @@ static int make_path(int rootfd, const char *path, bool *ret_made, struct err *e
 	return take_fd(&dir);
 }
 
+/*
+ * Names of units leave no ':' in the path; what has one is a path already, in which Kata's agent makes a '/'
+ * of it. (A host keeps it, as other runtimes do there.)
+ */
+static char *parse_path(const char *cgroups_path, struct err *e)
+{
+	auto_free char *path = cgroups_path_parse(cgroups_path, e);
+
+	if (!path || !strchr(path, ':'))
+		return take_ptr(path);
+	for (char *colon = path; (colon = strchr(colon, ':'));)
+		*colon = '/';
+	/* Once more: "a:.." leads outside now. */
+	return cgroups_path_parse(path, e);
+}
+
 struct cgroup *cgroup_create_at(const char *root, const char *cgroups_path, struct err *e)
 {
 	struct cgroup *cg = xnew(struct cgroup);
 	bool made = false, populated = false;
 
 	cg->rootfd = cg->fd = cg->devices = -1;
-	cg->path = cgroups_path_parse(cgroups_path, e);
+	cg->path = parse_path(cgroups_path, e);
 	if (!cg->path)
 		goto fail;
 	cg->rootfd = open(root, dir_flags);
@@ -105,7 +121,7 @@ static struct cgroup *create_v1(struct cgroup_v1 *v, const char *cgroups_path, s
 
 	cg->rootfd = cg->fd = cg->devices = -1;
 	cg->v1 = xmemdup(v, sizeof(*v));
-	cg->path = cgroups_path_parse(cgroups_path, e);
+	cg->path = parse_path(cgroups_path, e);
 	if (cg->path && v1_make(cg->v1, cg->path, e) == 0)
 		return cg;
 	cgroup_free(cg);

@@ -327,12 +327,41 @@ static void counts_nothing_without_controllers(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* As Kata's agent names the directory; systemd's spelling is read before, and what comes of it checked. */
+static void makes_a_slash_of_a_colon(void **state)
+{
+	static const struct {
+		const char *given, *want; /* NULL: refused */
+	} cases[] = {
+		{ "/a:b:c", "/a/b/c" },    { "b:c", "/b/c" },
+		{ "b:d:e:f", "/b/d/e/f" }, { "a.slice:cri:one", "/a.slice/cri-one.scope" },
+		{ "a:..", NULL },          { "/a:..:..:b", NULL },
+		{ "/a::b", NULL },         { ":g", "/g" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		struct cgroup *made = cgroup_create_at(dir, cases[i].given, &e);
+
+		if (cases[i].want) {
+			assert_non_null(made);
+			assert_string_equal(cgroup_path(made), cases[i].want);
+		} else {
+			assert_null(made);
+			assert_int_equal(e.code, ERR_INVALID);
+		}
+		cgroup_free(made);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_the_hierarchy),
 		cmocka_unit_test(converts_weights),
 		cmocka_unit_test(finds_keys),
+		CASE(makes_a_slash_of_a_colon),
 		CASE(writes_limits),
 		CASE(updates_in_part),
 		CASE(names_the_file_of_a_limit_that_cannot_be_set),
