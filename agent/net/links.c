@@ -291,15 +291,11 @@ int net_list_interfaces(Types__Interface ***ret, size_t *ret_n, struct err *e)
 {
 	auto_nl_sock struct nl_sock *sock = netlink_open(e);
 	auto_nl_cache struct nl_cache *links = sock ? netlink_links(sock, e) : NULL;
-	auto_nl_cache struct nl_cache *addresses = NULL;
+	auto_nl_cache struct nl_cache *addresses = links ? netlink_addresses(sock, e) : NULL;
 	size_t n = 0;
-	int r;
 
-	if (!links)
+	if (!addresses)
 		return -1;
-	r = rtnl_addr_alloc_cache(sock, &addresses);
-	if (r < 0)
-		return netlink_error(e, r, "list addresses");
 	*ret = xcalloc((size_t)nl_cache_nitems(links) + 1, sizeof(**ret));
 	for (struct nl_object *o = nl_cache_get_first(links); o; o = nl_cache_get_next(o))
 		(*ret)[n++] = describe((struct rtnl_link *)o, addresses);

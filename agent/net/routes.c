@@ -201,15 +201,11 @@ int net_list_routes(Types__Route ***ret, size_t *ret_n, struct err *e)
 {
 	auto_nl_sock struct nl_sock *sock = netlink_open(e);
 	auto_nl_cache struct nl_cache *links = sock ? netlink_links(sock, e) : NULL;
-	auto_nl_cache struct nl_cache *routes = NULL;
+	auto_nl_cache struct nl_cache *routes = links ? netlink_routes(sock, AF_UNSPEC, e) : NULL;
 	size_t n = 0;
-	int r;
 
-	if (!links)
+	if (!routes)
 		return -1;
-	r = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &routes);
-	if (r < 0)
-		return netlink_error(e, r, "list routes");
 	*ret = xcalloc((size_t)nl_cache_nitems(routes) + 1, sizeof(**ret));
 	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *route = (struct rtnl_route *)o;

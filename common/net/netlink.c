@@ -3,6 +3,8 @@
 #include "common/net/netlink.h"
 
 #include <netlink/errno.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/route.h>
 #include <stdarg.h>
 #include <sys/socket.h>
 
@@ -31,16 +33,37 @@ struct nl_sock *netlink_open(struct err *e)
 	return take_ptr(sock);
 }
 
+/* What libnl's call for a list returned. */
+static struct nl_cache *list(int code, struct nl_cache *cache, const char *what, struct err *e)
+{
+	if (code == 0)
+		return cache;
+	netlink_error(e, code, "list %s", what);
+	return NULL;
+}
+
 struct nl_cache *netlink_links(struct nl_sock *sock, struct err *e)
 {
 	struct nl_cache *cache = NULL;
 	int r = rtnl_link_alloc_cache(sock, AF_UNSPEC, &cache);
 
-	if (r < 0) {
-		netlink_error(e, r, "list links");
-		return NULL;
-	}
-	return cache;
+	return list(r, cache, "links", e);
+}
+
+struct nl_cache *netlink_addresses(struct nl_sock *sock, struct err *e)
+{
+	struct nl_cache *cache = NULL;
+	int r = rtnl_addr_alloc_cache(sock, &cache);
+
+	return list(r, cache, "addresses", e);
+}
+
+struct nl_cache *netlink_routes(struct nl_sock *sock, int family, struct err *e)
+{
+	struct nl_cache *cache = NULL;
+	int r = rtnl_route_alloc_cache(sock, family, 0, &cache);
+
+	return list(r, cache, "routes", e);
 }
 
 struct nl_addr *netlink_address(const struct ip_prefix *p)

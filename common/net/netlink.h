@@ -17,8 +17,10 @@ struct nl_sock *netlink_open(struct err *e) must_check;
 int netlink_error(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A list of the kernel's; for nl_cache_free(). */
+/* Lists of the kernel's; for nl_cache_free(). `family`: AF_UNSPEC for all. */
 struct nl_cache *netlink_links(struct nl_sock *sock, struct err *e) must_check;
+struct nl_cache *netlink_addresses(struct nl_sock *sock, struct err *e) must_check;
+struct nl_cache *netlink_routes(struct nl_sock *sock, int family, struct err *e) must_check;
 
 struct nl_addr *netlink_address(const struct ip_prefix *p) must_check; /* for nl_addr_put() */
 

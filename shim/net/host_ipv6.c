@@ -23,13 +23,12 @@ static bool is_default(struct rtnl_route *r)
 /* The number of the link of the route that the kernel prefers; 0: there is none. */
 static int find_route(struct nl_sock *sock, int *ret, struct err *e)
 {
-	auto_nl_cache struct nl_cache *routes = NULL;
+	auto_nl_cache struct nl_cache *routes = netlink_routes(sock, AF_INET6, e);
 	uint32_t best = UINT32_MAX;
-	int r = rtnl_route_alloc_cache(sock, AF_INET6, 0, &routes);
 
 	*ret = 0;
-	if (r < 0)
-		return netlink_error(e, r, "list routes");
+	if (!routes)
+		return -1;
 	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *route = (struct rtnl_route *)o;
 
@@ -44,12 +43,11 @@ static int find_route(struct nl_sock *sock, int *ret, struct err *e)
 /* Of those with a link-local address: this one if it is among them. 0: there is none. */
 static int find_link(struct nl_sock *sock, int preferred, int *ret, struct err *e)
 {
-	auto_nl_cache struct nl_cache *addresses = NULL;
-	int r = rtnl_addr_alloc_cache(sock, &addresses);
+	auto_nl_cache struct nl_cache *addresses = netlink_addresses(sock, e);
 
 	*ret = 0;
-	if (r < 0)
-		return netlink_error(e, r, "list addresses");
+	if (!addresses)
+		return -1;
 	for (struct nl_object *o = nl_cache_get_first(addresses); o; o = nl_cache_get_next(o)) {
 		struct rtnl_addr *a = (struct rtnl_addr *)o;
 

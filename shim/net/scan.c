@@ -160,11 +160,10 @@ static int add_address(struct net_link *link, struct nl_addr *local, struct err 
 
 static int scan_addresses(struct nl_sock *sock, struct net_scan *s, struct err *e)
 {
-	auto_nl_cache struct nl_cache *addresses = NULL;
-	int r = rtnl_addr_alloc_cache(sock, &addresses);
+	auto_nl_cache struct nl_cache *addresses = netlink_addresses(sock, e);
 
-	if (r < 0)
-		return netlink_error(e, r, "list addresses");
+	if (!addresses)
+		return -1;
 	for (struct nl_object *o = nl_cache_get_first(addresses); o; o = nl_cache_get_next(o)) {
 		struct rtnl_addr *a = (struct rtnl_addr *)o;
 		struct net_link *link = link_of(s, rtnl_addr_get_ifindex(a));
@@ -210,11 +209,10 @@ static Types__Route *describe_route(struct rtnl_route *r, struct rtnl_nexthop *h
 
 static int scan_routes(struct nl_sock *sock, struct net_scan *s, struct err *e)
 {
-	auto_nl_cache struct nl_cache *routes = NULL;
-	int r = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &routes);
+	auto_nl_cache struct nl_cache *routes = netlink_routes(sock, AF_UNSPEC, e);
 
-	if (r < 0)
-		return netlink_error(e, r, "list routes");
+	if (!routes)
+		return -1;
 	s->route = xcalloc((size_t)nl_cache_nitems(routes) + 1, sizeof(s->route[0]));
 	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *route = (struct rtnl_route *)o;
