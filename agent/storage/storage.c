@@ -228,10 +228,3 @@ void storage_release_all(struct storage_table *t)
 		storage_unmount(t, newest);
 	}
 }
-
-unsigned storage_users(const struct storage_table *t, const char *mount_point)
-{
-	const struct storage *s = storage_find(t, mount_point);
-
-	return s ? s->users : 0;
-}

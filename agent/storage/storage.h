@@ -60,9 +60,6 @@ void storage_release_all(struct storage_table *t);
  */
 int storage_update_ephemeral(const char *run_dir, const Grpc__Storage *s, struct err *e) must_check;
 
-/* For tests. 0: there is no such storage. */
-unsigned storage_users(const struct storage_table *t, const char *mount_point);
-
 /*
  * One driver; it runs in a fiber and may wait. What is mounted at the mount point is unmounted for it;
  * what else it acquires goes on *teardown, which runs after that, and when it fails.
