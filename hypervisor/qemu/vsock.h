@@ -37,8 +37,10 @@ struct qmp;
 
 /*
  * Until the guest's driver has the device with the id "vsock" in use, or nothing can be learned of that:
- * the deadline, a cancel, a QEMU that has gone or cannot tell. A vhost-device-vsock (0.3.0) that is asked for
- * a connection while QEMU tells it of the rings loses the thread that serves them, and says nothing.
+ * the deadline, a cancel, a QEMU that has gone or cannot tell. Without this wait 2 of 98 starts with
+ * vhost-device-vsock 0.3.0 ended with no answer from an agent that listened, with it none of 302. By when it happened,
+ * a daemon that is asked for a connection while QEMU tells it of the rings loses the thread that serves them;
+ * nobody has seen it do so.
  */
 void vsock_wait_driver(struct qmp *q, struct deadline d);
 
