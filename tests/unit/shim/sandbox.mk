@@ -16,9 +16,12 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_rootfs_guest \
 	tests/unit/shim/test_rootfs_plan \
 	tests/unit/shim/test_sandbox \
+	tests/unit/shim/test_sandbox_crash \
+	tests/unit/shim/test_sandbox_ends \
 	tests/unit/shim/test_size \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
+	tests/unit/shim/test_stdio_uris \
 	tests/unit/shim/test_user_net \
 	tests/unit/shim/test_volume_copy \
 	tests/unit/shim/test_volume_disk \
@@ -95,8 +98,11 @@ tests_unit_shim_test_spec_guest_SOURCES = tests/unit/shim/test_spec_guest.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
 tests_unit_shim_test_spec_guest_LDADD = libshimsandbox.a libshimstorage.a $(sandbox_test_common)
 
-tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(agent_peer_files)
+stdio_case_files = tests/unit/shim/stdio_case.c tests/unit/shim/stdio_case.h $(agent_peer_files)
+tests_unit_shim_test_stdio_SOURCES = tests/unit/shim/test_stdio.c $(stdio_case_files)
 tests_unit_shim_test_stdio_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
+tests_unit_shim_test_stdio_uris_SOURCES = tests/unit/shim/test_stdio_uris.c $(stdio_case_files)
+tests_unit_shim_test_stdio_uris_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)
 
 storage_case_files = tests/unit/shim/storage_case.c tests/unit/shim/storage_case.h \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
@@ -106,13 +112,21 @@ tests_unit_shim_test_rootfs_LDADD = libshimstorage.a $(sandbox_test_common)
 tests_unit_shim_test_volumes_SOURCES = tests/unit/shim/test_volumes.c $(storage_case_files)
 tests_unit_shim_test_volumes_LDADD = libshimstorage.a $(sandbox_test_common)
 
-# A scripted machine stands in for libhypervisor.a; what acquires is wrapped so that it can fail.
-tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c \
+# A scripted machine stands in for libhypervisor.a.
+sandbox_case_files = tests/unit/shim/sandbox_case.c tests/unit/shim/sandbox_case.h \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
-tests_unit_shim_test_sandbox_LDADD = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
+sandbox_case_libs = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
+# What acquires is wrapped so that it can fail.
+tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c $(sandbox_case_files)
+tests_unit_shim_test_sandbox_LDADD = $(sandbox_case_libs)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
 	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr \
-	-Wl,--wrap=network_update -Wl,--wrap=host_mounts_open
+	-Wl,--wrap=host_mounts_open
+tests_unit_shim_test_sandbox_crash_SOURCES = tests/unit/shim/test_sandbox_crash.c $(sandbox_case_files)
+tests_unit_shim_test_sandbox_crash_LDADD = $(sandbox_case_libs)
+tests_unit_shim_test_sandbox_ends_SOURCES = tests/unit/shim/test_sandbox_ends.c $(sandbox_case_files)
+tests_unit_shim_test_sandbox_ends_LDADD = $(sandbox_case_libs)
+tests_unit_shim_test_sandbox_ends_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=network_update
 
 tests_unit_shim_test_endpoint_SOURCES = tests/unit/shim/test_endpoint.c
 tests_unit_shim_test_endpoint_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)

@@ -1,80 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Standard streams between fifos and a scripted agent: every byte both ways, ends in the right
- * order, a stalled reader, clients that come and go, logging programs.
+ * order, a stalled reader, clients that come and go.
  */
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/fd.h"
 #include "common/base/mem.h"
-#include "common/base/path.h"
-#include "shim/io/stdio.h"
-#include "tests/unit/shim/agent_peer.h"
+#include "tests/unit/shim/stdio_case.h"
 
 #define MIB (1024u * 1024u)
-
-/* One scenario runs at a time; its fiber records here and the test judges afterwards. */
-static struct scenario {
-	char dir[64];
-	char *in, *out, *err; /* paths */
-	struct peer peer;
-	struct stdio_params params;
-	struct err e;
-	int result;
-	uint64_t read_out, read_err;
-	bool wrong, eof_out, eof_err, early_eof;
-	int64_t ms;
-	struct agent *agent;
-	struct stdio *stdio;
-	struct fiber_group clients;
-	int64_t drain_ms;
-} t;
-
-static char *make_fifo(const char *name)
-{
-	char *path = path_join(t.dir, name);
-
-	assert_int_equal(mkfifo(path, 0700), 0);
-	return path;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&t, 0, sizeof(t));
-	(void)snprintf(t.dir, sizeof(t.dir), "/tmp/husk-stdio-XXXXXX");
-	if (!mkdtemp(t.dir))
-		return -1;
-	t.in = make_fifo("stdin");
-	t.out = make_fifo("stdout");
-	t.err = make_fifo("stderr");
-	t.params = (struct stdio_params){
-		.ns = "default",
-		.id = "c1",
-		.exec_id = "",
-		.stdin_uri = "",
-		.stdout_uri = t.out,
-		.stderr_uri = t.err,
-	};
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct err e = ERR_INIT;
-
-	(void)state;
-	free(t.in);
-	free(t.out);
-	free(t.err);
-	return path_remove_tree(AT_FDCWD, t.dir, &e);
-}
 
 static struct io *client_open(const char *path, int flags)
 {
@@ -84,23 +22,6 @@ static struct io *client_open(const char *path, int flags)
 	if (!io)
 		abort();
 	return io;
-}
-
-static void begin(void)
-{
-	t.agent = peer_start(&t.peer);
-	t.result = stdio_open(&t.params, deadline_in_ms(PATIENCE_MS), &t.stdio, &t.e);
-	if (t.result < 0)
-		return;
-	stdio_attach(t.stdio, t.agent);
-}
-
-static void end(void)
-{
-	stdio_free(t.stdio);
-	fiber_group_wait(&t.clients);
-	agent_free(t.agent);
-	peer_wait(&t.peer);
 }
 
 static void read_pattern(const char *path, uint64_t *count, bool *eof)
@@ -464,121 +385,6 @@ static void test_terminal(void **state)
 	assert_int_equal(t.peer.closes, 0);
 }
 
-static void run_to_end(void *arg)
-{
-	(void)arg;
-	begin();
-	if (t.result == 0)
-		stdio_drain(t.stdio, deadline_in_ms(PATIENCE_MS));
-	end();
-}
-
-static void test_file_takes_both(void **state)
-{
-	auto_free char *path = path_join(t.dir, "logs/today/c1.log");
-	auto_free char *uri = xasprintf("file://%s", path);
-	struct stat st;
-
-	(void)state;
-	t.params.stdout_uri = uri;
-	t.params.stderr_uri = t.err;
-	t.peer.out.total = 1000;
-	t.peer.err.total = 500;
-	fiber_main(run_to_end, NULL);
-	assert_int_equal(t.result, 0);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, 1500);
-	assert_int_equal(st.st_mode & 0777, 0644);
-}
-
-static char *write_logger(const char *script)
-{
-	char *path = path_join(t.dir, "logger");
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write_all(fd, script, strlen(script)), 0);
-	(void)close(fd);
-	return path;
-}
-
-static void test_logging_program(void **state)
-{
-	auto_free char *program =
-		write_logger("#!/bin/sh\n"
-			     "echo \"$CONTAINER_NAMESPACE/$CONTAINER_ID $*\" >$2.args\n"
-			     "echo >&5\nexec 5>&-\n"
-			     "cat <&4 >$2.err & cat <&3 >$2.out; wait\n");
-	auto_free char *base = path_join(t.dir, "log");
-	auto_free char *uri = xasprintf("binary-v2://%s?to=%s&x=a%%20b", program, base);
-	auto_free char *want = xasprintf("default/c1 to %s x a b", base);
-	auto_free char *args_file = xasprintf("%s.args", base);
-	auto_free char *out_file = xasprintf("%s.out", base);
-	auto_free char *args = NULL;
-	struct err e = ERR_INIT;
-	struct stat st;
-
-	(void)state;
-	t.params.stdout_uri = t.params.stderr_uri = uri;
-	t.peer.out.total = 300000;
-	t.peer.err.total = 10;
-	fiber_main(run_to_end, NULL); /* ends when the logging program has */
-	if (t.result < 0)
-		fail_msg("%s", t.e.text);
-	assert_ok(file_read_line(AT_FDCWD, args_file, &args, &e), &e);
-	assert_string_equal(args, want);
-	assert_int_equal(stat(out_file, &st), 0);
-	assert_int_equal(st.st_size, 300000);
-}
-
-static void test_logging_program_not_ready(void **state)
-{
-	auto_free char *program = write_logger("#!/bin/sh\nexit 0\n");
-	auto_free char *lax = xasprintf("binary://%s", program);
-	auto_free char *strict = xasprintf("binary-v2://%s", program);
-
-	(void)state;
-	t.params.stdout_uri = t.params.stderr_uri = strict;
-	fiber_main(run_to_end, NULL);
-	assert_int_equal(t.result, -1);
-	assert_non_null(strstr(t.e.text, "ended without being ready"));
-	assert_int_equal(t.e.code, ERR_UNAVAILABLE);
-
-	memset(&t.peer, 0, sizeof(t.peer));
-	t.stdio = NULL;
-	t.params.stdout_uri = t.params.stderr_uri = lax;
-	fiber_main(run_to_end, NULL);
-	assert_int_equal(t.result, 0);
-}
-
-static void test_what_cannot_be_opened(void **state)
-{
-	static const struct {
-		const char *in, *out, *err, *part;
-	} rows[] = {
-		{ "", "/nonexistent/fifo", "", "/nonexistent/fifo" },
-		{ "/nonexistent/in", "", "", "/nonexistent/in" },
-		{ "file:///tmp/x", "", "", "is no fifo" },
-		{ "", "ttrpc+unix:///s?streaming_id=1", "", "only fifo, file and binary" },
-		{ "", "binary:///nonexistent/logger", "", "logging program" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		memset(&t.peer, 0, sizeof(t.peer));
-		t.e = ERR_INIT;
-		t.params.stdin_uri = rows[i].in;
-		t.params.stdout_uri = rows[i].out;
-		t.params.stderr_uri = rows[i].err;
-		fiber_main(run_to_end, NULL);
-		assert_int_equal(t.result, -1);
-		if (!strstr(t.e.text, rows[i].part))
-			fail_msg("'%s' does not contain '%s'", t.e.text, rows[i].part);
-	}
-}
-
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -595,10 +401,6 @@ int main(void)
 		CASE(test_input_ends_with_close_io_alone),
 		CASE(test_close_io_before_start),
 		CASE(test_terminal),
-		CASE(test_file_takes_both),
-		CASE(test_logging_program),
-		CASE(test_logging_program_not_ready),
-		CASE(test_what_cannot_be_opened),
 	};
 
 	(void)alarm(600); /* a stream that hangs fails the test */
