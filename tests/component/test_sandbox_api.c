@@ -326,13 +326,6 @@ static void never_created(void *arg)
 	harness_close();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(whole_life)
 IN_FIBER(machine_dies)
 IN_FIBER(failing_boot)

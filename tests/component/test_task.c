@@ -390,13 +390,6 @@ static void both_versions(void *arg)
 	harness_close();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(whole_life)
 IN_FIBER(wrong_moments)
 IN_FIBER(execs)

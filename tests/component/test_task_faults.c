@@ -291,13 +291,6 @@ static void kills_meet_delete(void *arg)
 	harness_close();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(create_fails_everywhere)
 IN_FIBER(bad_requests)
 IN_FIBER(delete_during_create)

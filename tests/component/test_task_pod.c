@@ -199,13 +199,6 @@ static void killed_before_its_start(void *arg)
 	harness_close();
 }
 
-#define IN_FIBER(name)                        \
-	static void test_##name(void **state) \
-	{                                     \
-		(void)state;                  \
-		fiber_main(name, NULL);       \
-	}
-
 IN_FIBER(whole_life)
 IN_FIBER(killed_under_its_containers)
 IN_FIBER(killed_while_the_guest_hangs)

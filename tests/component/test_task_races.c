@@ -159,13 +159,6 @@ static void configuration_asks_for_debug(void *arg)
 	harness_close();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(killed_while_it_starts)
 IN_FIBER(container_ends_while_an_exec_starts)
 IN_FIBER(second_delete_goes_on)

@@ -45,4 +45,12 @@
 			fail_msg("%s: '%s' does not contain '%s'", #call, (e)->text, (part)); \
 	} while (0)
 
+/* The test test_<fn>, which is fn(NULL) in a fiber. For those that include common/async/fiber.h. */
+#define IN_FIBER(fn)                        \
+	static void test_##fn(void **state) \
+	{                                   \
+		(void)state;                \
+		fiber_main(fn, NULL);       \
+	}
+
 #endif

@@ -344,13 +344,6 @@ static void pieces(void *arg)
 	out_stream_free(t.out);
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(moved)
 IN_FIBER(moved_in_part)
 IN_FIBER(pieces)

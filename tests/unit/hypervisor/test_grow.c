@@ -170,13 +170,6 @@ static void cancelled(void *arg)
 	fake_qemu_stop(&f);
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(grows)
 IN_FIBER(fail_each)
 IN_FIBER(no_answer)

@@ -301,13 +301,6 @@ static void two_connections(void *arg)
 	io_free(seen.host);
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(in_step)
 IN_FIBER(guest_follows_the_last_hello)
 IN_FIBER(host_deadline)

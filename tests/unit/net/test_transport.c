@@ -401,13 +401,6 @@ static void test_vsock(void **state)
 		skip();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(unix_sockets)
 IN_FIBER(long_paths)
 IN_FIBER(connect_retries)

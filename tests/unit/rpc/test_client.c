@@ -420,13 +420,6 @@ static void gives_up_half_way(void *arg)
 	peer_done();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(concurrent)
 IN_FIBER(echo)
 IN_FIBER(namespace_is_sent)

@@ -377,13 +377,6 @@ static void strings(void *arg)
 	peer_close();
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(bad_frames)
 IN_FIBER(too_large)
 IN_FIBER(answer_limit)

@@ -310,13 +310,6 @@ static void dies(void *arg)
 	sandbox_free(t.s);
 }
 
-#define IN_FIBER(fn)                        \
-	static void test_##fn(void **state) \
-	{                                   \
-		(void)state;                \
-		fiber_main(fn, NULL);       \
-	}
-
 IN_FIBER(sums)
 IN_FIBER(updates)
 IN_FIBER(each_step_fails)
