@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-from guest import PRIVILEGED, Guest, process, spec
+from guest import PRIVILEGED, Guest, spec
 from report import Skip, check_equal, check_in
 
 # What husk gives a guest's kernel, and apparmor; the last lsm= on a command line counts.
@@ -64,26 +64,8 @@ def confined(*args, profile="husk-confined", **fields):
     return message
 
 
-def start(g, message):
-    name = g.new_id()
-    g.agent("CreateContainer", container_id=name, OCI=message)
-    g.agent("StartContainer", container_id=name)
-    return name
-
-
-def run(g, message):
-    name = start(g, message)
-    result = g.read_all(name), g.read_all(name, method="ReadStderr"), g.wait(name)
-    g.remove(name)
-    return result
-
-
 def run_exec(g, name, **fields):
-    exec_id = g.new_id("e")
-    g.agent("ExecProcess", container_id=name, exec_id=exec_id, process={**process("sh", "-c", LOOK), **fields})
-    result = g.read_all(name, exec_id), g.read_all(name, exec_id, "ReadStderr")
-    g.wait(name, exec_id)
-    return result
+    return g.exec_output(name, "sh", "-c", LOOK, more=fields)
 
 
 def check_denied(result, profile, file):
@@ -94,15 +76,15 @@ def check_denied(result, profile, file):
 
 
 def test_apparmor_confines(g):
-    check_denied(run(g, confined("sh", "-c", LOOK)), "husk-confined", "secret")
-    check_denied(run(g, confined("sh", "-c", LOOK, NoNewPrivileges=True)), "husk-confined", "secret")
+    check_denied(g.output(message=confined("sh", "-c", LOOK)), "husk-confined", "secret")
+    check_denied(g.output(message=confined("sh", "-c", LOOK, NoNewPrivileges=True)), "husk-confined", "secret")
     # Not of this container, though the same image.
-    out, err, code = run(g, spec("sh", "-c", LOOK))
+    out, err, code = g.shell(LOOK)
     check_equal((out, err, code), ("unconfined\nthe secret\nthe other\n", "", 0))
 
 
 def test_apparmor_confines_execs(g):
-    name = start(g, confined("sleep", "1000"))
+    name = g.start(message=confined("sleep", "1000"))
     check_denied(run_exec(g, name, ApparmorProfile="husk-confined"), "husk-confined", "secret")
     check_denied(run_exec(g, name), "husk-confined", "secret")
     check_denied(run_exec(g, name, ApparmorProfile="husk-exec"), "husk-exec", "other")
@@ -112,6 +94,6 @@ def test_apparmor_confines_execs(g):
 
 
 def test_apparmor_profile_that_is_not_loaded(g):
-    out, err, code = run(g, confined("sh", "-c", LOOK, profile="none-such"))
+    out, err, code = g.output(message=confined("sh", "-c", LOOK, profile="none-such"))
     check_equal((out, err, code), ("unconfined\nthe secret\nthe other\n", "", 0))
 

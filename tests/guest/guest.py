@@ -234,10 +234,11 @@ class Guest:
         self.counter += 1
         return f"{word}{self.counter}"
 
-    def create(self, *args, name=None, request=None, **fields):
+    def create(self, *args, name=None, request=None, message=None, **fields):
+        """`message`: a whole spec, in the place of `args` and `fields`."""
         name = name or self.new_id()
-        self.agent("CreateContainer", container_id=name, exec_id=name, OCI=self.placed(spec(*args, **fields)),
-                   **(request or {}))
+        self.agent("CreateContainer", container_id=name, exec_id=name,
+                   OCI=self.placed(message or spec(*args, **fields)), **(request or {}))
         return name
 
     def placed(self, message):
@@ -249,9 +250,11 @@ class Guest:
         self.agent("StartContainer", container_id=name)
         return name
 
-    def execute(self, name, *args, **fields):
+    def execute(self, name, *args, more=None, **fields):
+        """`more`: of the message, which process() does not know."""
         exec_id = self.new_id("e")
-        self.agent("ExecProcess", container_id=name, exec_id=exec_id, process=process(*args, **fields))
+        self.agent("ExecProcess", container_id=name, exec_id=exec_id,
+                   process={**process(*args, **fields), **(more or {})})
         return exec_id
 
     def wait(self, name, exec_id=""):

@@ -65,38 +65,20 @@ def labelled(*args, label=CONTAINER, mount_label="", mounts=(), **fields):
     return message
 
 
-def start(g, message):
-    name = g.new_id()
-    g.agent("CreateContainer", container_id=name, OCI=message)
-    g.agent("StartContainer", container_id=name)
-    return name
-
-
-def run(g, message):
-    name = start(g, message)
-    result = g.read_all(name), g.read_all(name, method="ReadStderr"), g.wait(name)
-    g.remove(name)
-    return result
-
-
 def run_exec(g, name, script, **fields):
-    exec_id = g.new_id("e")
-    g.agent("ExecProcess", container_id=name, exec_id=exec_id, process={**process("sh", "-c", script), **fields})
-    result = g.read_all(name, exec_id), g.read_all(name, exec_id, "ReadStderr")
-    g.wait(name, exec_id)
-    return result
+    return g.exec_output(name, "sh", "-c", script, more=fields)[:2]
 
 
 def test_selinux_label_of_a_container(g):
     for label in (CONTAINER, OTHER_TYPE):
-        check_equal(run(g, labelled("sh", "-c", LABEL, label=label)), (f"{label}\n", "", 0))
-    check_equal(run(g, labelled("sh", "-c", LABEL, NoNewPrivileges=True)), (f"{CONTAINER}\n", "", 0))
-    check_equal(run(g, spec("sh", "-c", LABEL)), (f"{GUEST}\n", "", 0), "none asked for: the agent's")
+        check_equal(g.output(message=labelled("sh", "-c", LABEL, label=label)), (f"{label}\n", "", 0))
+    check_equal(g.output(message=labelled("sh", "-c", LABEL, NoNewPrivileges=True)), (f"{CONTAINER}\n", "", 0))
+    check_equal(g.shell(LABEL), (f"{GUEST}\n", "", 0), "none asked for: the agent's")
 
 
 def test_selinux_label_of_an_exec(g):
     """And that it is enforced: another type or another category may not read what the container wrote."""
-    name = start(g, labelled("sleep", "1000", mount_label=DATA, mounts=[TMPFS]))
+    name = g.start(message=labelled("sleep", "1000", mount_label=DATA, mounts=[TMPFS]))
     check_equal(run_exec(g, name, "echo the data > /mnt/data"), ("", ""))
     check_equal(run_exec(g, name, LOOK), (f"{CONTAINER}\nthe data\n", ""), "none of its own: the container's")
     check_equal(run_exec(g, name, LOOK, SelinuxLabel=CONTAINER), (f"{CONTAINER}\nthe data\n", ""))
@@ -116,7 +98,7 @@ def test_selinux_label_of_mounts(g):
     """New file systems have it, those of the guest keep theirs."""
     message = labelled("cat", "/proc/mounts", mount_label=DATA, mounts=[TMPFS, QUEUES])
     message["Linux"]["MaskedPaths"] = ["/root"]
-    out, err, code = run(g, message)
+    out, err, code = g.output(message=message)
     check_equal((err, code), ("", 0))
     options = {line.split()[1]: line.split()[3] for line in out.splitlines()}
     for path in ("/mnt", "/dev", "/dev/pts", "/root"):
@@ -124,7 +106,7 @@ def test_selinux_label_of_mounts(g):
     for path in ("/", "/proc", "/sys", "/dev/shm", "/dev/mqueue"):
         check_equal("context=" in options[path], False, f"{path}: {options[path]}")
     message["Linux"]["MountLabel"] = ""
-    check_equal("context=" in run(g, message)[0], False)
+    check_equal("context=" in g.output(message=message)[0], False)
 
 
 def test_selinux_unknown_labels(g):
