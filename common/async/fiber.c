@@ -35,6 +35,12 @@
 #define GUARD_BYTES 4096u
 #define IDLE_MAX    8 /* finished fibers kept for reuse */
 
+/*
+ * A process that was stopped, or had no processor, finds deadlines over and what came in time unread: timers
+ * come before descriptors. So the time by which it is late is given back to a wait, once, at most this much.
+ */
+#define GIVEN_BACK_MS 1000
+
 struct fiber {
 	ucontext_t context;
 	char *memory; /* guard page, then the stack */
@@ -44,6 +50,7 @@ struct fiber {
 	struct waiter *waiting; /* NULL: running, runnable or new */
 	bool cancel_pending;
 	uv_timer_t timer; /* of the current wait's deadline */
+	int64_t due_ms;   /* when it should call back; INT64_MAX: its delay counts no more */
 	struct fiber_group *group;
 	struct fiber *group_prev, *group_next;
 	struct fiber *next; /* in the run queue or the idle list */
@@ -265,9 +272,17 @@ void fiber_group_wait(struct fiber_group *g)
 static void on_deadline(uv_timer_t *timer)
 {
 	struct fiber *f = container_of(timer, struct fiber, timer);
+	int64_t late_ms = clock_now_ms() - f->due_ms;
 
-	if (f->waiting)
+	if (!f->waiting)
+		return;
+	if (late_ms <= 0 || f->waiting->sleeps) {
 		waiter_wake(f->waiting, WAKE_DEADLINE);
+		return;
+	}
+	f->due_ms = INT64_MAX;
+	(void)uv_timer_start(timer, on_deadline,
+			     (uint64_t)(late_ms < GIVEN_BACK_MS ? late_ms : GIVEN_BACK_MS), 0);
 }
 
 enum wake waiter_park(struct waiter *w, struct deadline d)
@@ -281,8 +296,11 @@ enum wake waiter_park(struct waiter *w, struct deadline d)
 		f->cancel_pending = false;
 		waiter_wake(w, WAKE_CANCEL);
 	} else if (d.at_ms != INT64_MAX) {
+		int64_t left_ms = deadline_left_ms(d);
+
+		f->due_ms = clock_now_ms() + left_ms;
 		uv_update_time(&sched.loop);
-		(void)uv_timer_start(&f->timer, on_deadline, (uint64_t)deadline_left_ms(d), 0);
+		(void)uv_timer_start(&f->timer, on_deadline, (uint64_t)left_ms, 0);
 	}
 	switch_out(f, false);
 	return w->wake;
@@ -367,7 +385,7 @@ void cond_wake_all(struct cond *c)
 
 int fiber_sleep_until(struct deadline d, struct err *e)
 {
-	struct waiter w = { .cancellable = true };
+	struct waiter w = { .cancellable = true, .sleeps = true };
 
 	if (waiter_park(&w, d) == WAKE_CANCEL)
 		return waiter_result(WAKE_CANCEL, e);

@@ -26,6 +26,7 @@ struct waiter {
 	struct waiter *prev, *next;
 	enum wake wake;
 	bool cancellable;
+	bool sleeps; /* for nothing but the deadline */
 };
 
 /* Park the running fiber until waiter_wake(), the deadline, or (if cancellable) a cancel. */

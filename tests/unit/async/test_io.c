@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "common/async/fiber.h"
 #include "common/async/io.h"
@@ -17,6 +18,7 @@ static struct {
 	ssize_t r;
 	size_t got;
 	bool intact;
+	struct cond answered;
 	struct fiber_group group;
 } seen;
 
@@ -98,6 +100,64 @@ static void test_read_deadline(void **state)
 {
 	(void)state;
 	fiber_main(deadline, NULL);
+	assert_int_equal(seen.r, -1);
+	assert_int_equal(seen.e.code, ERR_TIMEOUT);
+}
+
+static void read_answer(void *arg)
+{
+	struct err e = ERR_INIT;
+	char c;
+
+	(void)arg;
+	if (io_read(seen.b, &c, 1, DEADLINE_NEVER, &e) > 0) {
+		seen.got++;
+		cond_wake_all(&seen.answered);
+	}
+}
+
+static void wait_for_answer(void *arg)
+{
+	const struct deadline d = deadline_in_ms(20);
+
+	(void)arg;
+	while (seen.got == 0 && seen.r == 0)
+		seen.r = cond_wait(&seen.answered, d, &seen.e);
+	io_shutdown(seen.b);
+}
+
+/* The process gets no processor from the moment at which the answer (there is one or not) comes. */
+static void stall(void *arg)
+{
+	const struct timespec long_after = { .tv_nsec = 300 * 1000000l };
+	const bool *answered = arg;
+
+	open_pair();
+	fiber_group_start(&seen.group, "reader", read_answer, NULL);
+	fiber_group_start(&seen.group, "caller", wait_for_answer, NULL);
+	fiber_yield();
+	if (*answered && write(io_fd(seen.a), "x", 1) < 0)
+		abort();
+	(void)nanosleep(&long_after, NULL);
+	fiber_group_wait(&seen.group);
+	close_pair();
+}
+
+static void test_answer_in_time_is_found_after_a_stall(void **state)
+{
+	bool answered = true;
+
+	(void)state;
+	fiber_main(stall, &answered);
+	assert_ok((int)seen.r, &seen.e);
+}
+
+static void test_deadline_is_over_after_a_stall(void **state)
+{
+	bool answered = false;
+
+	(void)state;
+	fiber_main(stall, &answered);
 	assert_int_equal(seen.r, -1);
 	assert_int_equal(seen.e.code, ERR_TIMEOUT);
 }
@@ -203,6 +263,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_stream, reset),
 		cmocka_unit_test_setup(test_read_deadline, reset),
+		cmocka_unit_test_setup(test_answer_in_time_is_found_after_a_stall, reset),
+		cmocka_unit_test_setup(test_deadline_is_over_after_a_stall, reset),
 		cmocka_unit_test_setup(test_shutdown_wakes_the_reader, reset),
 		cmocka_unit_test_setup(test_read_exactly_meets_the_end, reset),
 		cmocka_unit_test_setup(test_write_to_a_gone_peer, reset),
