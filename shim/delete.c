@@ -91,31 +91,36 @@ static int clean_up_sandbox(const char *state_dir, const char *ns, const char *i
 	}
 }
 
-/* That of a group of containers has no task of its own. One of them booted it; who comes last is open. */
+/*
+ * That of a group of containers has no task of its own. One of them booted it; who comes last is open:
+ * 1 if there are others in it.
+ */
 static int clean_up_group(const char *state_dir, const char *ns, const char *group, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	if (sandbox_clean_up(state_dir, ns, group, &why) == 0 || why.code == ERR_STATE)
+	if (sandbox_clean_up(state_dir, ns, group, &why) == 0)
 		return 0;
+	if (why.code == ERR_STATE)
+		return 1;
 	*e = why;
 	return -1;
 }
 
 /*
- * A server that is being killed takes connections until the kernel comes to its descriptors. The socket
- * of one that lives, in the task's own sandbox or in that of others, stays.
+ * A server that was killed takes connections until the kernel comes to its descriptors. The socket of one
+ * that goes on living stays, as a group's may that has no sandbox any more.
  */
-static void remove_socket(const char *bundle, bool own)
+static void remove_socket(const char *bundle, int64_t wait_ms)
 {
 	auto_free char *socket = bundle_read_address(bundle);
 	const struct timespec pause = { .tv_nsec = SOCKET_WAIT_MS * 1000000l };
-	struct deadline d = deadline_in_ms(own ? SERVER_DIES_MS : 0);
+	const struct deadline limit = deadline_in_ms(wait_ms);
 
 	if (!socket)
 		return;
 	while (address_answers(socket)) {
-		if (deadline_passed(d))
+		if (deadline_passed(limit))
 			return;
 		(void)nanosleep(&pause, NULL);
 	}
@@ -163,6 +168,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 	auto_free char *group = NULL, *state_dir = NULL;
 	struct err why = ERR_INIT;
 	pid_t pid = 0;
+	int others = 0;
 	bool own;
 
 	log_set_level(LOG_LEVEL_WARN);
@@ -177,10 +183,12 @@ int command_delete(const struct shim_args *args, struct err *e)
 	own = strcmp(group, args->id) == 0;
 	if (own || record_has_state_dir(bundle)) {
 		state_dir = record_find_state_dir(bundle);
-		if ((own ? clean_up_sandbox(state_dir, args->ns, args->id, &pid, e)
-			 : clean_up_group(state_dir, args->ns, group, e)) < 0)
+		others = own ? clean_up_sandbox(state_dir, args->ns, args->id, &pid, e)
+			     : clean_up_group(state_dir, args->ns, group, e);
+		if (others < 0)
 			return err_wrap(e, "delete '%s'", args->id);
-		remove_socket(bundle, own);
+		if (!others)
+			remove_socket(bundle, own ? SERVER_DIES_MS : SERVER_LEAVES_MS);
 	}
 	hooks_run_owed(bundle, args->id);
 	unmount_rootfs(bundle);
