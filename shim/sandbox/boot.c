@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/async/work.h"
 #include "common/base/id.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -189,21 +190,36 @@ static int connect_to_agent(struct sandbox *s, struct deadline d, struct err *e)
 	return c.agent && !s->dead ? 0 : connect_failed(s, &c, e);
 }
 
-static int create_sandbox(struct sandbox *s, const struct oci_spec *spec, struct deadline d,
-			  struct err *e)
+/* What the guest is told of files that the spec names; they may be on a server that does not answer. */
+struct look {
+	const struct oci_spec *spec;
+	uint64_t shm_bytes;
+	char **dns;
+	struct err no_dns;
+};
+
+static void look_now(void *arg)
 {
-	auto_free char *size = xasprintf("size=%" PRIu64, spec_shm_bytes(spec));
+	struct look *l = arg;
+
+	l->shm_bytes = spec_shm_bytes(l->spec);
+	(void)!sandbox_dns(l->spec, &l->dns, &l->no_dns);
+}
+
+static int create_sandbox(struct sandbox *s, const struct oci_spec *spec, const struct look *look,
+			  struct deadline d, struct err *e)
+{
+	auto_free char *size = xasprintf("size=%" PRIu64, look->shm_bytes);
 	char *share_options[] = { message_text("nodev") };
 	char *shm_options[] = { message_text("noexec"), message_text("nosuid"),
 				message_text("nodev"), message_text("mode=1777"), size };
 	Grpc__Storage share, shm;
 	Grpc__Storage *storages[2];
-	auto_strv char **dns = sandbox_dns(spec);
 	Grpc__CreateSandboxRequest req;
 
 	grpc__create_sandbox_request__init(&req);
-	req.dns = dns;
-	req.n_dns = strv_len((const char *const *)dns);
+	req.dns = look->dns;
+	req.n_dns = strv_len((const char *const *)look->dns);
 	req.storages = storages;
 	req.sandbox_id = s->id;
 	if (spec->hostname)
@@ -272,13 +288,18 @@ static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct d
 {
 	struct asking a = { .s = s, .d = sandbox_request_deadline(s, d) };
 	struct telling t = { .s = s, .d = a.d, .e = ERR_INIT };
+	struct look look = { .spec = spec, .no_dns = ERR_INIT };
 	struct fiber_group group = FIBER_GROUP_INIT;
 	int result;
 
 	fiber_group_start(&group, "guest details", ask_details, &a);
 	fiber_group_start(&group, "guest clock", set_date, &a);
 	fiber_group_start(&group, "guest network", tell_network, &t);
-	result = create_sandbox(s, spec, a.d, e);
+	work_run(look_now, &look);
+	if (look.no_dns.code != ERR_NONE)
+		log_warn("the guest has no name servers: %s", look.no_dns.text);
+	result = create_sandbox(s, spec, &look, a.d, e);
+	strv_free(look.dns);
 	if (result < 0)
 		fiber_group_cancel(&group);
 	fiber_group_wait(&group);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/async/work.h"
 #include "common/base/id.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -80,6 +81,31 @@ static int create_in_guest(struct sandbox *s, const struct container_params *p,
 	return result;
 }
 
+/* What a container is made of may be on a server that does not answer: a worker is left for the others. */
+#define BRINGING_MAX (WORK_THREADS - 1)
+
+static int bring_files(struct sandbox *s, const struct container_params *p, struct deadline d,
+		       struct undo *u, struct container_files *f, struct host_hooks **ret_hooks,
+		       struct err *e)
+{
+	int result = -1;
+
+	while (s->bringing == BRINGING_MAX) {
+		if (!sandbox_alive(s))
+			return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
+		if (cond_wait(&s->changed, d, e) < 0)
+			return err_wrap(e, "wait for the files of %d other containers",
+					BRINGING_MAX);
+	}
+	s->bringing++;
+	if (container_files_rootfs(s, p, d, u, f, e) == 0 &&
+	    run_hooks(s, p, f->host_root, d, u, ret_hooks, e) == 0)
+		result = container_files_volumes(s, p, d, u, f, e);
+	s->bringing--;
+	cond_wake_all(&s->changed);
+	return result;
+}
+
 static int create(struct sandbox *s, const struct container_params *p, struct deadline d,
 		  struct undo *u, struct host_hooks **ret_hooks, struct err *e)
 {
@@ -88,9 +114,7 @@ static int create(struct sandbox *s, const struct container_params *p, struct de
 	int result = -1;
 
 	if (resources_claim(s, p->id, p->spec->linux.resources, d, u, e) == 0 &&
-	    container_files_rootfs(s, p, d, u, &f, e) == 0 &&
-	    run_hooks(s, p, f.host_root, d, u, ret_hooks, e) == 0 &&
-	    container_files_volumes(s, p, d, u, &f, e) == 0) {
+	    bring_files(s, p, d, u, &f, ret_hooks, e) == 0) {
 		mounted = clock_now_ms();
 		result = create_in_guest(s, p, &f, d, e);
 		if (result == 0)
@@ -104,27 +128,20 @@ static int create(struct sandbox *s, const struct container_params *p, struct de
 	return result;
 }
 
-int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
+static int create_in_running(struct sandbox *s, const struct container_params *p, struct deadline d,
 			     struct sandbox_container **ret, struct err *e)
 {
 	auto_undo struct undo u = UNDO_INIT;
-	struct deadline limit =
-		deadline_min(d,
-			     deadline_in_ms(s->config->agent.create_container_timeout_s * 1000ll));
 	struct host_hooks *hooks = NULL;
 	struct sandbox_container *c;
 
-	if (id_check("container id", p->id, e) < 0)
+	if (!sandbox_alive(s))
+		return err_set(e, ERR_UNAVAILABLE, "the sandbox is not running");
+	if (create(s, p, d, &u, &hooks, e) < 0)
 		return -1;
-	if (!sandbox_alive(s)) {
-		err_set(e, ERR_UNAVAILABLE, "the sandbox is not running");
-		(void)sandbox_explain(s, e);
-		return err_wrap(e, "create container %s", p->id);
-	}
-	if (create(s, p, limit, &u, &hooks, e) < 0) {
-		(void)sandbox_explain(s, e);
-		return err_wrap(e, "create container %s", p->id);
-	}
+	/* Its end may have come with the guest's answer: of those it has seen to, this is none. */
+	if (!sandbox_alive(s))
+		return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
 	c = xnew(struct sandbox_container);
 	c->s = s;
 	c->id = xstrdup(p->id);
@@ -132,6 +149,23 @@ int sandbox_create_container(struct sandbox *s, const struct container_params *p
 	undo_move(&c->undo, &u);
 	*ret = c;
 	return 0;
+}
+
+int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
+			     struct sandbox_container **ret, struct err *e)
+{
+	const int64_t limit_ms = s->config->agent.create_container_timeout_s * 1000ll;
+	int r;
+
+	if (id_check("container id", p->id, e) < 0)
+		return -1;
+	sandbox_enter(s);
+	r = create_in_running(s, p, deadline_min(d, deadline_in_ms(limit_ms)), ret, e);
+	sandbox_leave(s);
+	if (r == 0)
+		return 0;
+	(void)sandbox_explain(s, e);
+	return err_wrap(e, "create container %s", p->id);
 }
 
 void sandbox_container_started(struct sandbox_container *c, struct deadline d)
@@ -144,10 +178,12 @@ void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
 	struct sandbox *s = c->s;
 	struct err e = ERR_INIT;
 
+	sandbox_enter(s);
 	if (sandbox_alive(s) &&
 	    agent_remove_container(s->agent, c->id, sandbox_request_deadline(s, d), &e) < 0)
 		log_warn("remove container '%s' from the guest: %s", c->id, e.text);
 	undo_run(&c->undo);
+	sandbox_leave(s);
 	free(c->id);
 	free(c);
 }

@@ -214,8 +214,7 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 
 		if (make_in(full, strlen(*h), e) < 0)
 			return -1;
-		/* A pod's own cgroup has it, for the pod's limit; which of its cgroups ran into that
-		 * (host_cgroup_oom_kills()), these only tell where they have it too. */
+		/* The pod's limit is above; whom it ended here host_cgroup_oom_kills() sees only so. */
 		hand_down(full, "memory");
 	}
 	*ret_list = path_join(d->path, LIST_FILE);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/base/fd.h"
-#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "shim/sandbox/state.h"
 
@@ -18,36 +17,34 @@ int sandbox_update_network(struct sandbox *s, struct deadline d, struct err *e)
 
 	if (!sandbox_alive(s))
 		return 0; /* whoever starts something in it is told so */
-	s->waiting++;
+	sandbox_enter(s);
 	s->wiring++;
 	r = network_update(s->network, s->hv, s->agent, sandbox_request_deadline(s, d), e);
 	s->wiring--;
-	s->waiting--;
-	cond_wake_all(&s->changed);
+	sandbox_leave(s);
 	return r < 0 ? sandbox_explain(s, e) : 0;
 }
 
-char **sandbox_dns(const struct oci_spec *spec)
+int sandbox_dns(const struct oci_spec *spec, char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
 	const char *source = NULL;
-	struct err e = ERR_INIT;
 	char **lines = NULL;
 	char *next;
 
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		if (strcmp(spec->mounts[i].destination, RESOLV_CONF) == 0)
 			source = spec->mounts[i].source;
+	*ret = NULL;
 	if (!source)
-		return NULL;
-	if (file_read(AT_FDCWD, source, RESOLV_CONF_MAX, &text, NULL, &e) < 0) {
-		log_warn("the guest has no name servers: %s", e.text);
-		return NULL;
-	}
+		return 0;
+	if (file_read(AT_FDCWD, source, RESOLV_CONF_MAX, &text, NULL, e) < 0)
+		return -1;
 	next = text;
 	for (char *line;
 	     (line = strsep(&next, "\n")) && strv_len((const char *const *)lines) < DNS_LINES_MAX;)
 		if (*line != '\0')
 			strv_add(&lines, line);
-	return lines;
+	*ret = lines;
+	return 0;
 }

@@ -240,11 +240,13 @@ static void bind_host_again(struct sandbox *s)
 
 static int begin(struct sandbox *s, struct deadline d, struct err *e)
 {
+	sandbox_enter(s);
 	while (s->resources.busy)
-		if (cond_wait(&s->resources.idle, d, e) < 0)
+		if (cond_wait(&s->resources.idle, d, e) < 0) {
+			sandbox_leave(s);
 			return err_wrap(e, "wait while the VM grows for another container");
+		}
 	s->resources.busy = true;
-	s->waiting++;
 	return 0;
 }
 
@@ -252,8 +254,7 @@ static void end(struct sandbox *s)
 {
 	s->resources.busy = false;
 	cond_wake_all(&s->resources.idle);
-	s->waiting--;
-	cond_wake_all(&s->changed);
+	sandbox_leave(s);
 }
 
 static int make_room(struct sandbox *s, struct deadline d, struct err *e)

@@ -30,7 +30,7 @@ int spec_guest(const struct oci_spec *s, const struct spec_guest_params *p, Grpc
 /* The same of a container's resources alone (NULL: none); but its device rules stay. */
 void spec_guest_resources(Grpc__LinuxResources *r);
 
-/* What a sandbox has to know of its first container: the size of /dev/shm in bytes. */
+/* What a sandbox has to know of its first container: the size of /dev/shm in bytes. Blocks. */
 uint64_t spec_shm_bytes(const struct oci_spec *s);
 
 #endif

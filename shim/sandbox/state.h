@@ -47,9 +47,10 @@ struct sandbox {
 	bool dead;
 	bool host_oom;       /* once dead: the host's OOM killer was at work */
 	struct err why;      /* once dead */
-	struct cond changed; /* dead or phase */
-	unsigned waiting;    /* fibers in a call of sandbox.h that sandbox_free() is to wait for */
+	struct cond changed; /* dead or phase, or somebody has left */
+	unsigned waiting;    /* fibers between sandbox_enter() and sandbox_leave() */
 	unsigned wiring;     /* of these, those in network and hv, which stay for them */
+	unsigned bringing;   /* those that bring in a container's files */
 };
 
 /* Start the fiber that notices the VM's death; pushes its end on s->teardown. */
@@ -60,8 +61,12 @@ void sandbox_set_dead(struct sandbox *s, const struct err *why);
 /* min(d, now + what the configuration gives a call to the agent) */
 struct deadline sandbox_request_deadline(const struct sandbox *s, struct deadline d);
 
-/* The lines of the file that is mounted over /etc/resolv.conf, for strv_free(); NULL: none. */
-char **sandbox_dns(const struct oci_spec *spec) must_check;
+/* Around a call of sandbox.h that waits: sandbox_free() waits until everybody has left. */
+void sandbox_enter(struct sandbox *s);
+void sandbox_leave(struct sandbox *s);
+
+/* The lines of the file that is mounted over /etc/resolv.conf, for strv_free(); NULL: none. Blocks. */
+int sandbox_dns(const struct oci_spec *spec, char ***ret, struct err *e) must_check;
 
 /* Something failed: if the VM is dead, say that and its reason instead. Returns -1. */
 int sandbox_explain(const struct sandbox *s, struct err *e);

@@ -18,14 +18,24 @@ static void ask_guest_to_end(struct sandbox *s)
 		log_debug("stop sandbox: %s", e.text);
 }
 
-static void wait_for_other_stop(struct sandbox *s)
+void sandbox_enter(struct sandbox *s)
 {
 	s->waiting++;
+}
+
+void sandbox_leave(struct sandbox *s)
+{
+	s->waiting--;
+	cond_wake_all(&s->changed);
+}
+
+static void wait_for_other_stop(struct sandbox *s)
+{
+	sandbox_enter(s);
 	/* A caller that is cancelled must wait all the same: it may free the sandbox next. */
 	while (s->phase != SANDBOX_STOPPED)
 		(void)cond_wait_uncancellable(&s->changed, DEADLINE_NEVER);
-	s->waiting--;
-	cond_wake_all(&s->changed);
+	sandbox_leave(s);
 }
 
 void sandbox_stop(struct sandbox *s)

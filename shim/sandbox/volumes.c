@@ -17,12 +17,6 @@ static const struct direct_mount *find(const struct sandbox *s, const char *sour
 	return m;
 }
 
-static void leave(struct sandbox *s)
-{
-	s->waiting--;
-	cond_wake_all(&s->changed);
-}
-
 int sandbox_volume_stats(struct sandbox *s, const char *source, struct deadline d,
 			 Grpc__VolumeStatsResponse **ret, struct err *e)
 {
@@ -32,9 +26,9 @@ int sandbox_volume_stats(struct sandbox *s, const char *source, struct deadline 
 
 	if (!m)
 		return -1;
-	s->waiting++;
+	sandbox_enter(s);
 	r = agent_volume_stats(s->agent, path, sandbox_request_deadline(s, d), ret, e);
-	leave(s);
+	sandbox_leave(s);
 	return r;
 }
 
@@ -71,11 +65,11 @@ int sandbox_volume_grow(struct sandbox *s, const char *source, uint64_t bytes, s
 		return err_set(e, ERR_UNAVAILABLE, "the VM is gone");
 	if (disk_bytes(m, bytes, &disk, e) < 0)
 		return -1;
-	s->waiting++;
+	sandbox_enter(s);
 	/* The handle is the container's, which must not change it; growing is the volume's. */
 	r = hv_grow_disk(s->disks.hv, (struct hv_device *)(uintptr_t)m->plugged, disk, d, e);
 	if (r == 0)
 		r = agent_resize_volume(s->agent, path, bytes, sandbox_request_deadline(s, d), e);
-	leave(s);
+	sandbox_leave(s);
 	return r;
 }

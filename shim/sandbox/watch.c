@@ -56,13 +56,12 @@ int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, str
 {
 	int result = 0;
 
-	s->waiting++;
+	sandbox_enter(s);
 	while (!s->dead && result == 0)
 		result = cond_wait(&s->changed, d, e);
 	if (result == 0)
 		*why = s->why;
-	s->waiting--;
-	cond_wake_all(&s->changed);
+	sandbox_leave(s);
 	return result;
 }
 

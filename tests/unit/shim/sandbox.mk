@@ -18,6 +18,7 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_sandbox \
 	tests/unit/shim/test_sandbox_crash \
 	tests/unit/shim/test_sandbox_ends \
+	tests/unit/shim/test_sandbox_files \
 	tests/unit/shim/test_size \
 	tests/unit/shim/test_spec_guest \
 	tests/unit/shim/test_stdio \
@@ -120,13 +121,16 @@ sandbox_case_libs = $(SHIM_SANDBOX_LIBS) libconfig.a $(sandbox_test_common)
 tests_unit_shim_test_sandbox_SOURCES = tests/unit/shim/test_sandbox.c $(sandbox_case_files)
 tests_unit_shim_test_sandbox_LDADD = $(sandbox_case_libs)
 tests_unit_shim_test_sandbox_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdir -Wl,--wrap=mkdirat \
-	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr \
-	-Wl,--wrap=host_mounts_open
+	-Wl,--wrap=open_tree -Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=setxattr
 tests_unit_shim_test_sandbox_crash_SOURCES = tests/unit/shim/test_sandbox_crash.c $(sandbox_case_files)
 tests_unit_shim_test_sandbox_crash_LDADD = $(sandbox_case_libs)
 tests_unit_shim_test_sandbox_ends_SOURCES = tests/unit/shim/test_sandbox_ends.c $(sandbox_case_files)
 tests_unit_shim_test_sandbox_ends_LDADD = $(sandbox_case_libs)
 tests_unit_shim_test_sandbox_ends_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=network_update
+tests_unit_shim_test_sandbox_files_SOURCES = tests/unit/shim/test_sandbox_files.c $(sandbox_case_files)
+tests_unit_shim_test_sandbox_files_LDADD = $(sandbox_case_libs)
+tests_unit_shim_test_sandbox_files_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=host_mounts_open -Wl,--wrap=file_read \
+	-Wl,--wrap=statvfs
 
 tests_unit_shim_test_endpoint_SOURCES = tests/unit/shim/test_endpoint.c
 tests_unit_shim_test_endpoint_LDADD = libshimio.a libshimagent.a $(sandbox_test_common)

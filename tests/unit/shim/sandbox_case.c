@@ -23,12 +23,26 @@ static const char config_text[] = TEXT({
 	"ociVersion" : "1.0.2",
 	"process" : { "args" : ["sh"], "cwd" : "/", "user" : { "uid" : 0, "gid" : 0 } },
 	"root" : { "path" : "rootfs" },
-	"mounts" : [ {
-		"destination" : "/etc/hosts",
-		"type" : "bind",
-		"source" : "/etc/passwd",
-		"options" : [ "rbind", "ro" ]
-	} ],
+	"mounts" : [
+		{
+			"destination" : "/etc/hosts",
+			"type" : "bind",
+			"source" : "/etc/passwd",
+			"options" : [ "rbind", "ro" ]
+		},
+		{
+			"destination" : "/etc/resolv.conf",
+			"type" : "bind",
+			"source" : "/etc/passwd",
+			"options" : [ "rbind", "ro" ]
+		},
+		{
+			"destination" : "/dev/shm",
+			"type" : "bind",
+			"source" : "/dev/shm",
+			"options" : ["rbind"]
+		}
+	],
 	"linux" : {}
 });
 

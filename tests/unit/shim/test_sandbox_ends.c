@@ -132,6 +132,40 @@ static void test_ends_while_a_container_is_made(void **state)
 			    "create container c1: the VM is gone: the sandbox was stopped");
 }
 
+static void free_now(void *arg)
+{
+	sandbox_free(arg);
+	t.ok = t.second != -2;
+}
+
+static void freed_while_a_container_is_made(void *arg)
+{
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct sandbox *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	fiber_group_start(&group, "create", create_slowly, s);
+	if (fiber_sleep_ms(100, &e) == 0)
+		fiber_group_start(&group, "free", free_now, s);
+	fiber_group_wait(&group);
+}
+
+/* As by the Create that makes the next one. */
+static void test_freed_while_a_container_is_made(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(freed_while_a_container_is_made, NULL);
+	assert_int_equal(t.result, 0);
+	assert_int_equal(t.second, -1);
+	assert_true(t.ok);
+}
+
 static void update_network(void *arg)
 {
 	t.second = sandbox_update_network(arg, deadline_in_ms(20000), &t.e);
@@ -170,6 +204,7 @@ int main(void)
 		CASE(test_vm_dies_while_connecting),
 		CASE(test_vm_dies_at_work),
 		CASE(test_ends_while_a_container_is_made),
+		CASE(test_freed_while_a_container_is_made),
 		CASE(test_ends_beside_network_update),
 	};
 
