@@ -18,7 +18,8 @@
 
 #define LINE_MAX_BYTES 4000 /* a terminal takes lines of 4095, N_TTY_BUF_SIZE */
 #define MARK_MAX       64
-#define NO_SHELL       "husk-agent: " /* what the agent says in place of a shell */
+#define KEPT_MAX       (4 * LINE_MAX_BYTES) /* of what the guest says */
+#define NO_SHELL       "husk-agent: "       /* what the agent says in place of a shell */
 
 struct exchange {
 	char begin[MARK_MAX], end[MARK_MAX];
@@ -151,6 +152,9 @@ static int follow(int console, struct exchange *x, int *ret_code, struct err *e)
 			r = look_for_begin(x, e);
 		if (r == 0 && x->got.len > 0 && x->begun)
 			r = look_for_end(x, ret_code, e);
+		if (r == 0 && x->got.len > KEPT_MAX)
+			r = err_set(e, ERR_EXHAUSTED,
+				    "the guest's console says a line without an end");
 	}
 	return r < 0 ? -1 : 0;
 }

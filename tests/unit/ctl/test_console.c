@@ -195,7 +195,7 @@ static void answer(const char *format)
 #pragma GCC diagnostic pop
 	/* A piece at a time, as a terminal may have it. */
 	for (const char *c = text; *c != '\0'; c++)
-		if (write_all(console, c, 1) < 0)
+		if (send(console, c, 1, MSG_NOSIGNAL) < 0)
 			break;
 }
 
@@ -234,6 +234,23 @@ static void test_code_of_a_liar(void **state)
 			"huskctl: the guest's shell says '256' for an exit code");
 }
 
+static void test_line_without_an_end(void **state)
+{
+	static const char *const beginnings[] = { "husk-begin-%1$s",
+						  "husk-begin-%1$s\r\nhusk-end-%1$s 3" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(beginnings); i++) {
+		auto_buf struct buf text = BUF_INIT;
+
+		buf_addf(&text, "%s", beginnings[i]);
+		for (int k = 0; k < 20000; k++)
+			buf_add(&text, "3", 1);
+		want_bad_answer(text.data,
+				"huskctl: the guest's console says a line without an end");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_shell, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_console_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_code_of_a_liar, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_line_without_an_end, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
