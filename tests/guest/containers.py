@@ -87,6 +87,14 @@ def test_start_states(g):
     g.remove(name)
 
 
+def test_killed_before_it_was_started(g):
+    name = g.create("true")
+    g.kill(name)
+    check_equal(g.wait(name), 137)
+    g.agent.refused("StartContainer", "FAILED_PRECONDITION", container_id=name)
+    g.remove(name)
+
+
 def test_remove_states(g):
     g.agent.refused("RemoveContainer", "NOT_FOUND", "INTERNAL", container_id=NONE)
     name = g.start("sleep", "100")
