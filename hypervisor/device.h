@@ -69,8 +69,8 @@ enum hv_nic_kind {
 /* Whoever connects to it on the host reaches a port of the guest. */
 struct hv_port {
 	bool udp;
-	char address
-		[INET6_ADDRSTRLEN]; /* of the host; "0.0.0.0": each of IPv4, "::": of either family */
+	/* Of the host; "0.0.0.0": each of IPv4, "::": of either family. */
+	char address[INET6_ADDRSTRLEN];
 	uint16_t host, guest;
 };
 

@@ -8,6 +8,8 @@
 #include "common/base/fd.h"
 #include "common/base/num.h"
 
+#define MOUNTINFO_MAX (64u << 20) /* bytes; a node with thousands of pods has a few MiB of it */
+
 enum field {
 	ID,
 	PARENT,
@@ -68,7 +70,7 @@ static bool parse(char *line, struct mountinfo_line *ret)
 
 int mountinfo_read(char **ret, struct err *e)
 {
-	return file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret, NULL, e);
+	return file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTINFO_MAX, ret, NULL, e);
 }
 
 bool mountinfo_next(char **text, struct mountinfo_line *ret)

@@ -10,8 +10,6 @@
 
 /* The lines of /proc/PID/mountinfo, as far as they are of use here; see proc_pid_mountinfo(5). */
 
-#define MOUNTINFO_MAX (64u << 20) /* bytes; a node with thousands of pods has a few MiB of it */
-
 struct mountinfo_line {
 	uint64_t id;       /* STATX_MNT_ID */
 	uint64_t parent;   /* the mount that it is mounted on */
@@ -21,7 +19,7 @@ struct mountinfo_line {
 	const char *super; /* options of the file system, as they are written there */
 };
 
-/* That of this process, for free(). */
+/* That of this thread, for free(). */
 int mountinfo_read(char **ret, struct err *e) must_check;
 
 /* The next line of *text, which is cut up; paths are in plain. False at the end. */

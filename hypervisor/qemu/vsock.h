@@ -10,6 +10,7 @@
 
 /* The two ways to give the guest a vsock device: the host kernel's, and a process beside QEMU. */
 struct hv;
+struct qmp;
 
 /* 0 to 2 are taken: hypervisor, local, host (vsock(7)); all ones means any. */
 #define VSOCK_CID_MIN 3u
@@ -32,8 +33,6 @@ int vsock_open_vhost(uint32_t *ret_cid, struct err *e) must_check;
  */
 int vsock_daemon_start(struct hv *hv, const char *path, struct undo *u, struct deadline d,
 		       int *ret_fd, struct err *e) must_check;
-
-struct qmp;
 
 /*
  * Until the guest's driver has the device with the id "vsock" in use, or nothing can be learned of that:

@@ -34,7 +34,7 @@ static bool is_name(const char *text, size_t len)
 	return len > 0;
 }
 
-/* The directory of a pod below the kubelet's root, for a pod's name in *ret_uid_len: what follows it. */
+/* Below the kubelet's directory of a pod, whose name is ret_len bytes at *ret_pod: what follows it. */
 static const char *below_pod(const char *kubelet_root, const char *path, const char **ret_pod,
 			     size_t *ret_len)
 {

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "common/base/cleanup.h"
-#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/mountinfo.h"
 #include "common/base/path.h"
@@ -97,8 +96,7 @@ static int find_root_there(struct visit *v)
 
 	if (statx(v->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
 		return err_sys(v->e, errno, "statx");
-	if (file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTINFO_MAX, &text, NULL, v->e) <
-	    0)
+	if (mountinfo_read(&text, v->e) < 0)
 		return -1;
 	rest = text;
 	while (mountinfo_next(&rest, &line)) {

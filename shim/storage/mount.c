@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/mountinfo.h"
+#include "common/base/path.h"
 #include "shim/storage/host_mounts.h"
 #include "shim/storage/loop.h"
 #include "shim/storage/overlay.h"
@@ -192,15 +193,13 @@ static int find_below(const char *dir, char ***ret, struct err *e)
 {
 	auto_free char *text = NULL;
 	struct mountinfo_line line;
-	size_t len = strlen(dir);
 	char *rest;
 
 	if (mountinfo_read(&text, e) < 0)
 		return -1;
 	rest = text;
 	while (mountinfo_next(&rest, &line))
-		if (strncmp(line.point, dir, len) == 0 &&
-		    (line.point[len] == '\0' || line.point[len] == '/'))
+		if (path_below(dir, line.point))
 			strv_add(ret, line.point);
 	return 0;
 }

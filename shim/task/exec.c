@@ -28,7 +28,6 @@ static int exec(struct container *c, const Containerd__Task__V2__ExecProcessRequ
 {
 	auto_oci_process struct oci_process *spec = NULL;
 	struct process *p;
-
 	struct agent *agent;
 
 	if (container_agent(c, &agent, e) < 0)
