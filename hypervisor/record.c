@@ -19,7 +19,7 @@
 #define RECORDS_TEXT_MAX (16u * 1024) /* bytes */
 #define STAT_TEXT_MAX    4096u        /* bytes */
 #define STAT_START_TIME  22           /* fields of /proc/PID/stat are counted from 1 */
-#define END_WAIT_MS      5000         /* a killed VMM is gone in milliseconds */
+#define END_WAIT_MS      20000        /* a killed VMM gives its memory back first */
 
 int record_start_time(pid_t pid, uint64_t *ret)
 {

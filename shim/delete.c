@@ -37,7 +37,7 @@
 #define SERVER_DIES_MS   3000
 /* A child of a killed server has a copy of its lock until it execs, or finds that it is alone. */
 #define LOCK_WAIT_MS     10
-#define LOCK_TRIES       30
+#define LOCK_TRIES       200
 #define SOCKET_WAIT_MS   50
 #define ROOTFS_LAYERS    16 /* mounts over each other at one place */
 

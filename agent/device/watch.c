@@ -189,9 +189,10 @@ struct search {
 	struct device_watch *w;
 	const struct device_query *q;
 	const struct device_match *m;
-	char *base;  /* the resolved PCI path, "" for others */
-	char *found; /* devpath */
-	char *name;  /* DEVNAME, INTERFACE */
+	int64_t left_ms; /* of the hot-plug timeout */
+	char *base;      /* the resolved PCI path, "" for others */
+	char *found;     /* devpath */
+	char *name;      /* DEVNAME, INTERFACE */
 };
 
 static void search_done(struct search *s)
@@ -309,21 +310,44 @@ static int not_there(const struct search *s, const char *asked, struct err *e)
 		       s->m->what, asked, (long long)s->w->timeout_ms);
 }
 
+static bool is_over(const struct search *s, struct deadline d)
+{
+	return s->left_ms <= 0 || deadline_passed(d);
+}
+
+/*
+ * For `ms` or until a device is announced; as cond_wait(), but a time that passes is no error. No more
+ * than `ms` is counted: in a machine that stood still nothing could come.
+ */
+static int wait_a_little(struct search *s, int64_t ms, struct deadline d, struct err *e)
+{
+	int64_t begun = clock_now_ms();
+	struct err why = ERR_INIT;
+	int64_t took;
+
+	if (ms > s->left_ms)
+		ms = s->left_ms;
+	if (cond_wait(&s->w->changed, deadline_min(d, deadline_in_ms(ms)), &why) < 0 &&
+	    why.code != ERR_TIMEOUT) {
+		*e = why;
+		return -1;
+	}
+	took = clock_now_ms() - begun;
+	/* At least one: announcements without end do not make the time endless. */
+	s->left_ms -= took < 1 ? 1 : took < ms ? took : ms;
+	return 0;
+}
+
 static int wait_for(struct search *s, const char *asked, struct deadline d, struct err *e)
 {
+	s->left_ms = s->w->timeout_ms;
 	while (!look(s)) {
-		struct err again = ERR_INIT;
-
-		if (deadline_passed(d)) {
+		if (is_over(s, d)) {
 			err_set(e, ERR_TIMEOUT, "not there");
 			return not_there(s, asked, e);
 		}
-		if (cond_wait(&s->w->changed, deadline_min(d, deadline_in_ms(LOOK_AGAIN_MS)),
-			      &again) < 0 &&
-		    again.code != ERR_TIMEOUT) {
-			*e = again;
+		if (wait_a_little(s, LOOK_AGAIN_MS, d, e) < 0)
 			return not_there(s, asked, e);
-		}
 	}
 	return 0;
 }
@@ -342,7 +366,7 @@ static bool is_usable(const char *node, const struct stat *st)
 	return fd >= 0 || errno != ENXIO;
 }
 
-/* The kernel makes the node just before or just after it announces the device. */
+/* After wait_for(). The kernel makes the node just before or just after it announces the device. */
 static int wait_for_node(struct search *s, const char *asked, struct deadline d, char **ret,
 			 struct err *e)
 {
@@ -358,11 +382,11 @@ static int wait_for_node(struct search *s, const char *asked, struct deadline d,
 			break;
 		if (!there && errno != ENOENT && errno != ENOTDIR)
 			return err_sys(e, errno, "%s '%s': '%s'", s->m->what, asked, node);
-		if (deadline_passed(d))
+		if (is_over(s, d))
 			return err_set(e, ERR_TIMEOUT, "%s '%s' is there, but its node '%s' %s",
 				       s->m->what, asked, node,
 				       there ? "cannot be opened" : "is not");
-		if (fiber_sleep_ms(NODE_POLL_MS, e) < 0)
+		if (wait_a_little(s, NODE_POLL_MS, d, e) < 0)
 			return err_wrap(e, "%s '%s'", s->m->what, asked);
 	}
 	*ret = take_ptr(node);
@@ -371,17 +395,11 @@ static int wait_for_node(struct search *s, const char *asked, struct deadline d,
 
 #define auto_search CLEANUP(search_done)
 
-static struct deadline limit(const struct device_watch *w, struct deadline d)
-{
-	return deadline_min(d, deadline_in_ms(w->timeout_ms));
-}
-
 static int wait_node(struct device_watch *w, const struct device_query *q, const char *asked,
 		     struct deadline d, char **ret, struct err *e)
 {
 	auto_search struct search s = { .w = w, .q = q, .m = device_match_for(q->kind) };
 
-	d = limit(w, d);
 	if (wait_for(&s, asked, d, e) < 0)
 		return -1;
 	return wait_for_node(&s, asked, d, ret, e);
@@ -392,7 +410,7 @@ static int wait_name(struct device_watch *w, const struct device_query *q, const
 {
 	auto_search struct search s = { .w = w, .q = q, .m = device_match_for(q->kind) };
 
-	if (wait_for(&s, asked, limit(w, d), e) < 0)
+	if (wait_for(&s, asked, d, e) < 0)
 		return -1;
 	*ret = take_ptr(s.name);
 	return 0;
@@ -477,7 +495,7 @@ int device_wait_pci(struct device_watch *w, const char *pci_path, struct deadlin
 
 	if (pci_path_parse(pci_path, &q.pci, e) < 0)
 		return -1;
-	if (wait_for(&s, pci_path, limit(w, d), e) < 0)
+	if (wait_for(&s, pci_path, d, e) < 0)
 		return -1;
 	*ret_address = xstrdup(path_base(s.found));
 	return 0;
@@ -491,7 +509,6 @@ int device_wait_vfio(struct device_watch *w, const char *group, struct deadline 
 
 	if (check_name(group, e) < 0)
 		return -1;
-	d = limit(w, d);
 	if (wait_for(&s, group, d, e) < 0)
 		return -1;
 	free(s.name);

@@ -19,7 +19,8 @@
  */
 struct device_watch;
 
-/* `sys` and `dev` are /sys and /dev; tests have trees of their own. `timeout_ms`: agent.hotplug_timeout. */
+/* `sys` and `dev` are /sys and /dev; tests have trees of their own. `timeout_ms`: agent.hotplug_timeout;
+ * the time in which the machine stood still is not counted. */
 struct device_watch *device_watch_new(const char *sys, const char *dev, int64_t timeout_ms);
 void device_watch_free(struct device_watch *w);
 

@@ -26,8 +26,9 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
-#define FREE_WAIT_MS   10000
-#define EXEC_WAIT_MS   10000 /* all fibers wait; longer takes only what is frozen */
+#define FREE_WAIT_MS 10000
+#define EXEC_WAIT_MS \
+	20000 /* all fibers wait; longer takes only what is frozen, not a machine that stalls */
 #define HIGH_FD        256 /* above every number a spec names: descriptors wait there for dup2() */
 #define EXIT_NOT_EXECD 127
 

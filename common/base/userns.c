@@ -19,7 +19,7 @@
 
 #include "common/base/fd.h"
 
-#define OPEN_WAIT_MS 10000 /* everything else waits; longer takes only what is frozen */
+#define OPEN_WAIT_MS 20000 /* everything else waits; longer takes only what is frozen */
 
 /* Only system calls: another thread may have held the allocator's lock at the clone. */
 static _Noreturn void run_child(int told, int wait)

@@ -274,6 +274,12 @@ int agent_start_container(struct agent *a, const char *id, struct deadline d, st
 	return answer(d, e);
 }
 
+void fake_exec_goes_on(void)
+{
+	fake.exec_held = false;
+	cond_wake_all(&changed);
+}
+
 int agent_exec_process(struct agent *a, const char *id, const char *exec_id, Grpc__Process *process,
 		       struct deadline d, struct err *e)
 {
@@ -283,6 +289,9 @@ int agent_exec_process(struct agent *a, const char *id, const char *exec_id, Grp
 		return -1;
 	if (fake.exec_ms > 0 && fiber_sleep_ms(fake.exec_ms, e) < 0)
 		return -1;
+	while (fake.exec_held)
+		if (cond_wait(&changed, DEADLINE_NEVER, e) < 0)
+			return -1;
 	if (fake.refuse_exec)
 		return err_set(e, ERR_NOT_FOUND, "exec '%s': no such file", process->args[0]);
 	add(id, exec_id);

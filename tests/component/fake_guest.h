@@ -18,6 +18,7 @@ struct fake_guest {
 	int fail_at;      /* 1-based: the acquisition that is refused; 0: none */
 	int boot_ms;      /* how long sandbox_start() takes */
 	int exec_ms;      /* how long agent_exec_process() takes, whatever ends meanwhile */
+	bool exec_held;   /* it takes until fake_exec_goes_on() */
 	bool oom_flood;   /* the guest says at all times that a container was out of memory */
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
@@ -45,6 +46,8 @@ void fake_reset(void);
 
 /* The process ends by itself. exec_id "": init. */
 void fake_exit(const char *id, const char *exec_id, int status);
+
+void fake_exec_goes_on(void);
 
 /* The VMM is killed. */
 void fake_die(void);

@@ -50,7 +50,7 @@ def test_agent_never_answers(ct):
     text, took = fails(ct, guest(ct) + f'initrd = "{image}"', "dial_timeout = 6")
     check_in("agent", text)
     check_in("6 s", text)
-    check(5 < took < 36, f"the deadline was 6 s, it took {took:.1f} s")
+    check(took > 5, f"the deadline was 6 s, it took {took:.1f} s")
 
 
 def test_init_dies_and_the_console_is_shown(ct):

@@ -51,6 +51,14 @@ def part_of(shim, name):
     return min(pids) if pids else 0
 
 
+def kill_if_there(pid):
+    """It may end by itself before."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def killed_at_rest(ct, part):
     """Both are told within a second, in one of three measurements, since others may have the processor."""
     measured = []
@@ -137,6 +145,11 @@ def test_containerd_killed_container_survives(ct):
 
 
 def killed_during_create(ct, part, delay):
+    """Where others have the processor, all may be over before the kill: once more then."""
+    check(any(killed_in_time(ct, part, delay) for _ in range(3)), "ctr run succeeded, three times")
+
+
+def killed_in_time(ct, part, delay):
     before = census.take()
     name = ct.new_id("early")
     process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true",
@@ -145,21 +158,25 @@ def killed_during_create(ct, part, delay):
                                if program(p) == "containerd-shim-husk-v2" and name.encode() in command_line(p)
                                and any(program(q) == "qemu-system-x86_64" for q in children_of(p))] or
                       process.poll() is not None, 20, "the shim has a VMM")
-    check(shim is not True, f"ctr ended early: {process.communicate()[1] if shim is True else ''}")
+    if shim is True:
+        check_equal(process.returncode, 0, f"ctr ended early: {process.communicate()[1]}")
+        return False
     time.sleep(delay)
     pid = shim[0] if part == "shim" else part_of(shim[0], part)
-    if not pid:
-        process.wait(180)
+    if not pid and process.wait(180) != 0:
         raise Skip(f"no {part} {delay} s after the start of the VMM")
-    os.kill(pid, signal.SIGKILL)
+    if pid:
+        kill_if_there(pid)
     err = process.communicate(timeout=180)[1]
     err = "".join(line for line in err.splitlines(True) if "DEPRECATION" not in line)
-    check(process.returncode != 0, "ctr run succeeded")
+    if process.returncode == 0:
+        return False
     if part != "shim":
         check("\n" not in err.strip(), f"more than one line: {err}")
         check(any(word in err for word in ("qemu", "virtiofsd", "VM")), f"does not say what happened: {err}")
     ct.ctr("container", "delete", name)
     check_equal(census.leftovers(before), [])
+    return True
 
 
 def test_vmm_killed_during_create(ct):
@@ -189,6 +206,7 @@ def test_shim_killed_at_any_moment_of_a_start(ct):
     """Between the clone of a child and its exec, and between that and its record, above all."""
     before = census.take()
     moments = random.Random(7)
+    killed = 0
     for _ in range(20):
         name = ct.new_id("moment")
         process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true", stdin=subprocess.DEVNULL,
@@ -196,14 +214,13 @@ def test_shim_killed_at_any_moment_of_a_start(ct):
         shim = c.wait_for(lambda: shim_of(name) or process.poll() is not None, 20, "the shim")
         # VMM and virtiofsd are made in the first tenth of a second: half of the kills are there.
         delay = moments.choice((moments.uniform(0, 0.1), moments.uniform(0, 1)))
-        time.sleep(delay)
-        try:
-            os.kill(shim, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait(180)
+        if shim is not True:  # that is a start which was over before we had the processor again
+            time.sleep(delay)
+            kill_if_there(shim)
+        killed += process.wait(180) != 0
         ct.ctr("container", "delete", name)
         check_equal(census.leftovers(before), [], f"killed after {delay * 1000:.1f} ms")
+    check(killed >= 5, f"only {killed} starts were not over before their shim was killed")
 
 
 def test_containerd_killed_during_create(ct):
@@ -218,7 +235,7 @@ def test_containerd_killed_during_create(ct):
     ct.start()
     ct.remove(name)
     # Nobody waits for that Create any more; the sandbox must not outlive its bundle.
-    check_equal(census.leftovers(before, 20), [])
+    check_equal(census.leftovers(before), [])
 
 
 def test_200_containers_in_one_sandbox(ct):

@@ -9,15 +9,24 @@ import time
 import census
 import containerd as c
 import cri
-from kills import children_of, part_of, program
+from kills import children_of, kill_if_there, part_of, program
 from report import Skip, check, check_equal, check_in
 
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")
 VMM, FILES, SHIM = "qemu-system-x86_64", "virtiofsd", "containerd-shim-husk-v2"
 
 
+def parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            text = file.read()
+        return int(text[text.rindex(")") + 2:].split()[1])
+    except OSError:
+        return 0
+
+
 def shims(word=""):
-    """Pids of servers; `word` is in the command line."""
+    """Pids of servers; `word` is in the command line. A child of one looks the same until it executes its program."""
     found = []
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
@@ -27,7 +36,7 @@ def shims(word=""):
             continue
         if program(pid) == SHIM and b"serve" in words and word.encode() in words:
             found.append(pid)
-    return found
+    return [pid for pid in found if parent_of(pid) not in found]
 
 
 def killed_at_rest(ct, part):
@@ -54,7 +63,7 @@ def killed_at_rest(ct, part):
         check_in(f"sandbox {pod.id} died", ct.log_tail(2000))
     start = time.monotonic()
     pod.remove()
-    check(time.monotonic() - start < 30, f"removed after {time.monotonic() - start:.1f} s")
+    check(time.monotonic() - start < 60, f"removed after {time.monotonic() - start:.1f} s")
     check_equal(census.leftovers(before), [])
 
 
@@ -116,26 +125,36 @@ def runp(ct):
         return [pid for pid in shims() if pid not in known and any(program(p) == VMM for p in children_of(pid))]
 
     found = c.wait_for(fresh, 60, "the shim has a VMM")
-    check(found is not True, f"crictl ended early: {process.communicate()[1] if found is True else ''}")
-    return process, found[0]
+    if found is True:
+        check_equal(process.returncode, 0, f"crictl ended early: {process.communicate()[1]}")
+    return process, 0 if found is True else found[0]
 
 
 def killed_during_runp(ct, part, delay):
+    """Where others have the processor, all may be over before the kill: once more then."""
+    check(any(killed_in_time(ct, part, delay) for _ in range(3)), "RunPodSandbox succeeded, three times")
+
+
+def killed_in_time(ct, part, delay):
     before = census.take()
     process, shim = runp(ct)
     time.sleep(delay)
-    pid = shim if part == SHIM else part_of(shim, part)
-    if not pid:
-        process.wait(180)
+    pid = shim if part == SHIM or not shim else part_of(shim, part)
+    if not pid and process.wait(180) != 0:
         raise Skip(f"no {part} {delay} s after the start of the VMM")
-    os.kill(pid, signal.SIGKILL)
+    # A pod that stands is none in the making.
+    if pid and process.poll() is None:
+        kill_if_there(pid)
     text = process.communicate(timeout=180)[1]
-    check(process.returncode != 0, "RunPodSandbox succeeded")
+    if process.returncode == 0:
+        ct.crictl("rmp", "--all", "--force", check=True)
+        return False
     if part != SHIM:
         check(any(word in text for word in ("qemu", "virtiofsd", "VM")), f"does not say what happened: {text}")
     check_equal(ct.crictl("pods", "-q", "--state", "ready", check=True).text, "")
     ct.crictl("rmp", "--all", "--force", check=True)
-    check_equal(census.leftovers(before, 20), [])
+    check_equal(census.leftovers(before), [])
+    return True
 
 
 def test_vmm_killed_during_runp(ct):
@@ -163,7 +182,7 @@ def test_containerd_killed_during_runp(ct):
     ct.crictl("rmp", "--all", "--force", check=True)
     check_equal(ct.crictl("pods", "-q", check=True).text, "")
     # Nobody waits for that Create any more; the sandbox must not outlive its bundle.
-    check_equal(census.leftovers(before, 30), [])
+    check_equal(census.leftovers(before), [])
 
 
 def run(report, entry, options):

@@ -87,7 +87,7 @@ def test_v1_devices(g):
 
 def test_v1_kill_reaches_child_cgroups(g):
     script = ("mkdir /guest/memory/below && sh -c 'echo $$ > /guest/memory/below/cgroup.procs; exec sleep 1000' & "
-              "sleep 0.3; echo ready; exec sleep 1000")
+              "until grep -q . /guest/memory/below/cgroup.procs; do sleep 0.05; done; echo ready; exec sleep 1000")
     name = g.start("sh", "-c", script, capabilities=PRIVILEGED, mounts=[{**CGROUP, "destination": "/guest", "options": []}])
     check_equal(text_of(g.agent("ReadStdout", container_id=name, len=10)), "ready\n")
     g.kill(name)

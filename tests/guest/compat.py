@@ -8,7 +8,7 @@ import socket
 import time
 import types
 
-from guest import RUN, SHARE, Guest, Status, spec, to_bytes
+from guest import END_WAIT, RUN, SHARE, Guest, Status, spec, to_bytes
 from report import Skip, check, check_equal, check_in
 
 
@@ -171,7 +171,7 @@ def test_destroy_ends_the_machine(build):
         except Status as status:
             check_in(status.code, ("INTERNAL", "UNAVAILABLE"))
         check(name, "containers end with it")
-        g.machine.wait(20)
+        g.machine.wait(END_WAIT)
     finally:
         g.close()
 

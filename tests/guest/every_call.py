@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import machine
-from guest import RUN, SHARE, process, spec, to_bytes
+from guest import END_WAIT, RUN, SHARE, process, spec, to_bytes
 from report import Failure, check, check_equal
 
 NAME = "every"
@@ -170,4 +170,4 @@ def test_every_call(g):
         check(fields is not None or refusals, f"{method} is not called at all")
     if problems:
         raise Failure("\n".join(problems))
-    g.machine.wait(60)
+    g.machine.wait(END_WAIT)

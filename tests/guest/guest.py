@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
-from report import Failure, Skip
+from report import Failure, Skip, check_equal
 
 SHARE = "/run/kata-containers/shared/containers"  # where the guest mounts the share
 RUN = "/run/kata-containers"
+END_WAIT = 120  # s, for a machine or agentctl that was told to end
 
 
 class Status(Exception):
@@ -96,7 +98,7 @@ class Agent:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(END_WAIT)
 
 
 def text_of(answer):
@@ -224,7 +226,7 @@ class Guest:
             self.agent.close()
         if self.machine:
             self.machine.stdin.close()
-            self.machine.wait(20)
+            self.machine.wait(END_WAIT)
         self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -296,6 +298,24 @@ class Guest:
         if code != 0:
             raise Failure(f"{script}: exit {code}: {err}")
         return out
+
+
+def settled(look, same=lambda seen: seen, seconds=60):
+    """What look() gives when three in a row are the same: what has just ended may take a moment to be gone."""
+    deadline = time.monotonic() + seconds
+    seen = [look()]
+    while [same(s) for s in seen[-3:]] != [same(seen[-1])] * 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        seen.append(look())
+    return seen[-1]
+
+
+def check_settles(look, want, what="", seconds=60):
+    """As check_equal(), for what may take a moment to be so."""
+    deadline = time.monotonic() + seconds
+    while look() != want and time.monotonic() < deadline:
+        time.sleep(0.1)
+    check_equal(look(), want, what)
 
 
 class Local(Guest):

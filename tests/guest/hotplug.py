@@ -239,7 +239,7 @@ def test_guest_that_does_not_answer(g):
     g.mounted(disk, "ext4", "true")
     before = g.held()
     g.ask(qmp="stop")
-    g.refuses("unplug blk", "wait for the guest to release the device", unplug=disk["device"], limit_ms=300)
+    g.refuses("unplug blk", "wait for the guest to release the device", unplug=disk["device"], limit_ms=3000)
     check_equal(g.held(), before)
     g.ask(qmp="cont")
     g.unplug(disk)

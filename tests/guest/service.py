@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 
-from guest import Guest, Status, bind
+from guest import END_WAIT, Guest, Status, bind
 from report import Skip, check, check_equal, check_in
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -83,7 +83,7 @@ def agent_as_a_service(build):
             g.agent("DestroySandbox")
         except Status as status:
             check_equal(status.code, "UNAVAILABLE")
-        g.machine.wait(30)
+        g.machine.wait(END_WAIT)
     finally:
         g.close()
 

@@ -65,7 +65,7 @@ class Containerd:
         self.counter = 0
         self.write_husk_config(config)
         with open(f"{self.run}/config.toml", "w") as file:
-            file.write(self.config())
+            file.write(self.config() + TIMEOUTS)
         self.start()
         self.import_images()
 

@@ -22,6 +22,9 @@
 #define PATIENCE_MS 60000
 #define AT_ONCE_MS  20000
 
+/* For what must be quicker than something else of that order: once in so many measurements, each run whole. */
+#define MEASUREMENTS 3
+
 /* For a deadline that must pass, with steps before it that must not be cut short by it. */
 #define GIVES_UP_MS 500
 

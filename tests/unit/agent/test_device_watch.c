@@ -3,6 +3,7 @@
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -380,6 +381,44 @@ static void test_no_node(void **state)
 	fiber_main(no_node, NULL);
 }
 
+/* Longer than the whole time to wait, for everybody. */
+static void stand_still(void *arg)
+{
+	const struct device_tree *t = arg;
+	struct err e = ERR_INIT;
+
+	assert_ok(fiber_sleep_ms(LATER_MS, &e), &e);
+	assert_int_equal(poll(NULL, 0, 2 * GIVES_UP_MS), 0);
+	assert_ok(fiber_sleep_ms(LATER_MS, &e), &e);
+	device_tree_add_disk(t, DISK, true);
+}
+
+/* What comes once the machine goes on has come in time. */
+static void machine_that_stood_still(void *arg)
+{
+	struct fiber_group g = FIBER_GROUP_INIT;
+	auto_free char *got = NULL;
+	struct device_watch *w;
+	struct device_tree t;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	device_tree_make(&t);
+	device_tree_add(&t, BUS);
+	w = device_watch_new(t.sys, t.dev, GIVES_UP_MS);
+	fiber_group_start(&g, "machine", stand_still, &t);
+	assert_ok(device_wait_blk(w, "02/03", DEADLINE_NEVER, &got, &e), &e);
+	fiber_group_wait(&g);
+	device_watch_free(w);
+	device_tree_remove(&t);
+}
+
+static void test_machine_that_stood_still(void **state)
+{
+	(void)state;
+	fiber_main(machine_that_stood_still, NULL);
+}
+
 #define UNUSED_MAJOR 240 /* of those for experiments: no driver of this machine has it */
 
 struct swap_node {
@@ -516,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_every_kind_in_every_story),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_no_node),
+		cmocka_unit_test(test_machine_that_stood_still),
 		cmocka_unit_test(test_unusable_node),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(takes_new_memory),

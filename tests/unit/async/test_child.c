@@ -223,7 +223,7 @@ static void test_stuck_before_exec(void **state)
 	fiber_main(stuck_before_exec, NULL);
 	assert_int_equal(seen.r, -1);
 	assert_int_equal(seen.e.code, ERR_TIMEOUT);
-	assert_string_equal(seen.e.text, "start true (/bin/true): not executed in 10 s");
+	assert_string_equal(seen.e.text, "start true (/bin/true): not executed in 20 s");
 	/* fiber_main() does not wait for what was given up. */
 	assert_true(waitid(P_ALL, 0, &si, WEXITED) == 0 || errno == ECHILD);
 	assert_int_equal(waitid(P_ALL, 0, &si, WEXITED | WNOHANG), -1);

@@ -14,8 +14,6 @@
 #include "common/base/path.h"
 #include "common/net/unix.h"
 
-#define WAIT_MS 10000
-
 static struct {
 	char dir[64];
 	char *config; /* names dir as the state directory */
@@ -95,7 +93,7 @@ static void wait_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 }
 
 /* All that comes until the end must be `text`; less than a pipe holds. */

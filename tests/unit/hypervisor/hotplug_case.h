@@ -8,7 +8,7 @@
 
 #define FILES     3
 #define DAY_MS    86400000
-#define INSTANTLY 5000 /* ms; far below the ten seconds of a guest's time */
+#define INSTANTLY 5000 /* ms, in one of MEASUREMENTS; far below the ten seconds of a guest's time */
 
 extern struct fake_qemu f;
 extern struct hv_extent files[FILES];

@@ -226,7 +226,7 @@ static void stream_numbers_go_round(void *arg)
 	for (size_t i = 0; i < ARRAY_LEN(next); i++) {
 		rpc_client_set_stream(seen.client, next[i]);
 		for (int k = 0; k < 4; k++)
-			assert_ok(pause_container(deadline_in_ms(10000)), &seen.e);
+			assert_ok(pause_container(deadline_in_ms(PATIENCE_MS)), &seen.e);
 	}
 	close_client();
 	fiber_group_wait(&seen.callers);
@@ -292,7 +292,7 @@ static void flooded(void *arg)
 	memset(&seen, 0, sizeof(seen));
 	assert_true(fd >= 0);
 	seen.client = rpc_client_new(io_consume(fd, &seen.e), "agent");
-	(void)alarm(30); /* ends the program if nobody else gets a turn */
+	(void)alarm(PATIENCE_MS / 1000); /* ends the program if nobody else gets a turn */
 	assert_ok(fiber_sleep_ms(50, &seen.e), &seen.e);
 	assert_false(rpc_client_closed(seen.client));
 	rpc_client_free(seen.client);

@@ -112,7 +112,7 @@ static void life(void *arg)
 
 static void poststart(void *arg)
 {
-	hooks_run_poststart(arg, deadline_in_ms(20000));
+	hooks_run_poststart(arg, deadline_in_ms(PATIENCE_MS));
 }
 
 /* The machine dies while the poststart hooks run: their container is undone under them. */
@@ -125,7 +125,7 @@ static void end_meanwhile(void *arg)
 	struct undo u = UNDO_INIT;
 
 	(void)arg;
-	t.result = hooks_run_create(&p, PID, deadline_in_ms(20000), &u, &h, &t.e);
+	t.result = hooks_run_create(&p, PID, deadline_in_ms(PATIENCE_MS), &u, &h, &t.e);
 	fiber_group_start(&group, "poststart", poststart, h);
 	while (access(begun, F_OK) < 0)
 		fiber_yield();
