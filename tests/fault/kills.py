@@ -15,17 +15,19 @@ from report import Skip, check, check_equal, check_in
 
 
 def children_of(pid):
-    found = []
+    """All below it, from one look at all processes: there may be many, and little time."""
+    children = {}
     for path in glob.glob("/proc/[0-9]*/stat"):
         try:
             with open(path) as file:
                 text = file.read()
-            fields = text[text.rindex(")") + 2:].split()
-            if int(fields[1]) == pid:
-                child = int(path.split("/")[2])
-                found += [child] + children_of(child)
+            parent = int(text[text.rindex(")") + 2:].split()[1])
         except (OSError, ValueError):
             continue
+        children.setdefault(parent, []).append(int(path.split("/")[2]))
+    found = list(children.get(pid, []))
+    for child in found:  # grows meanwhile
+        found += children.get(child, [])
     return found
 
 
@@ -144,6 +146,15 @@ def test_containerd_killed_container_survives(ct):
     ct.remove(name)
 
 
+def shim_of(name):
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        pid = int(path.split("/")[2])
+        arguments = command_line(pid)
+        if b"serve" in arguments and name.encode() in arguments and program(pid) == "containerd-shim-husk-v2":
+            return pid
+    return 0
+
+
 def killed_during_create(ct, part, delay):
     """Where others have the processor, all may be over before the kill: once more then."""
     check(any(killed_in_time(ct, part, delay) for _ in range(3)), "ctr run succeeded, three times")
@@ -154,15 +165,17 @@ def killed_in_time(ct, part, delay):
     name = ct.new_id("early")
     process = ct.popen("run", "--rm", "--runtime", c.RUNTIME, c.IMAGE, name, "true",
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    shim = c.wait_for(lambda: [p for p in children_of(1) + children_of(ct.process.pid) + children_of(os.getpid())
-                               if program(p) == "containerd-shim-husk-v2" and name.encode() in command_line(p)
-                               and any(program(q) == "qemu-system-x86_64" for q in children_of(p))] or
-                      process.poll() is not None, 20, "the shim has a VMM")
+
+    def with_vmm():
+        pid = shim_of(name)
+        return pid if pid and part_of(pid, "qemu-system-x86_64") else process.poll() is not None
+
+    shim = c.wait_for(with_vmm, 20, "the shim has a VMM")
     if shim is True:
         check_equal(process.returncode, 0, f"ctr ended early: {process.communicate()[1]}")
         return False
     time.sleep(delay)
-    pid = shim[0] if part == "shim" else part_of(shim[0], part)
+    pid = shim if part == "shim" else part_of(shim, part)
     if not pid and process.wait(180) != 0:
         raise Skip(f"no {part} {delay} s after the start of the VMM")
     if pid:
@@ -191,15 +204,6 @@ def test_virtiofsd_killed_during_create(ct):
 def test_shim_killed_during_create(ct):
     for delay in (0, 0.8):
         killed_during_create(ct, "shim", delay)
-
-
-def shim_of(name):
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        pid = int(path.split("/")[2])
-        arguments = command_line(pid)
-        if b"serve" in arguments and name.encode() in arguments and program(pid) == "containerd-shim-husk-v2":
-            return pid
-    return 0
 
 
 def test_shim_killed_at_any_moment_of_a_start(ct):
