@@ -65,7 +65,7 @@ class Containerd:
         self.counter = 0
         self.write_husk_config(config)
         with open(f"{self.run}/config.toml", "w") as file:
-            file.write(self.config() + TIMEOUTS)
+            file.write(self.config())
         self.start()
         self.import_images()
 

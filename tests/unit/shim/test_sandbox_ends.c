@@ -98,7 +98,7 @@ static void create_slowly(void *arg)
 	t.spec->hooks.create_runtime = NULL;
 	t.spec->hooks.n_create_runtime = 0;
 	if (t.second == 0)
-		sandbox_remove_container(c, deadline_in_ms(1000));
+		sandbox_remove_container(c, deadline_in_ms(PATIENCE_MS));
 }
 
 static void ends_meanwhile(void *arg)
@@ -168,7 +168,7 @@ static void test_freed_while_a_container_is_made(void **state)
 
 static void update_network(void *arg)
 {
-	t.second = sandbox_update_network(arg, deadline_in_ms(20000), &t.e);
+	t.second = sandbox_update_network(arg, deadline_in_ms(PATIENCE_MS), &t.e);
 }
 
 static void ends_beside_network_update(void *arg)
