@@ -136,6 +136,24 @@ bool net_has_ipv6(void)
 	       strcmp(off, "0") == 0;
 }
 
+#define IPV4_BITS            32
+#define BROADCAST_PREFIX_MAX 30 /* RFC 3021: with 31 both addresses are hosts' */
+
+/* Programs ask the link for it (SIOCGIFBRDADDR); the kernel does not fill it in. */
+static void set_broadcast(struct rtnl_addr *a, const struct ip_prefix *p)
+{
+	struct ip_prefix all = *p;
+	auto_nl_addr struct nl_addr *broadcast = NULL;
+
+	if (p->family != AF_INET || p->len > BROADCAST_PREFIX_MAX)
+		return;
+	for (unsigned bit = p->len; bit < IPV4_BITS; bit++)
+		all.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	all.len = IPV4_BITS;
+	broadcast = netlink_address(&all);
+	rtnl_addr_set_broadcast(a, broadcast);
+}
+
 static int add_addresses(struct nl_sock *sock, int index, const struct wanted *w, struct err *e)
 {
 	bool ipv6 = net_has_ipv6();
@@ -155,6 +173,7 @@ static int add_addresses(struct nl_sock *sock, int index, const struct wanted *w
 		 */
 		if (w->addresses[i].family == AF_INET6)
 			rtnl_addr_set_flags(a, IFA_F_NODAD);
+		set_broadcast(a, &w->addresses[i]);
 		r = rtnl_addr_set_local(a, local);
 		if (r == 0)
 			r = rtnl_addr_add(sock, a, NLM_F_CREATE | NLM_F_REPLACE);

@@ -31,6 +31,7 @@ import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import network  # noqa: E402
 import pod_growth  # noqa: E402
+import pod_network  # noqa: E402
 import pods  # noqa: E402
 import rootless  # noqa: E402
 import sizes  # noqa: E402
@@ -80,7 +81,7 @@ def run_pods(report, entry, options):
 
 
 def run_handler(report, ct, handler, label):
-    for module in (pods, volumes, pod_growth):
+    for module in (pods, pod_network, volumes, pod_growth):
         run_in_pod(report, module, ct, handler, label)
 
 

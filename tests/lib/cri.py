@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A containerd with the CRI plugin, as a kubelet meets it, and crictl for it.
 
-Runtime handlers: husk, husk-shim (the sandbox API; containerd 2) and runc, to compare with. CNI is
-Debian's bridge plugin with a bridge, a subnet and a state of its own.
+Runtime handlers: husk, husk-shim (the sandbox API; containerd 2) and runc, to compare with; each also with
+two networks, NAME-two-networks. CNI is Debian's plugins with a bridge, subnets and a state of their own.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from report import Failure, check, check_equal
 
 PAUSE = "docker.io/library/husk-pause:latest"
 CNI_PLUGINS = "/usr/lib/cni"
+RUNC = "io.containerd.runc.v2"
 
 # A plugin's name in containerd 2, with what is the same in both inside.
 CONFIG_2 = """version = 3
@@ -92,6 +93,8 @@ class Cri(c.Containerd):
         self.cgroup = f"/husktest{os.getpid()}-0"  # see census.of_other_runs()
         # Tests beside this one have bridges too.
         self.subnet = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+        self.second_subnet = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
+        self.subnet_v6 = f"fd00:{os.getpid() % 65536:x}:7::"
         super().__init__(name, binaries, prefix, image, c.PATIENT + config)
 
     @property
@@ -101,15 +104,16 @@ class Cri(c.Containerd):
 
     def config(self):
         plugin = "io.containerd.grpc.v1.cri" if self.is_v1 else "io.containerd.cri.v1.runtime"
-        handlers = [("husk", c.RUNTIME, ""), ("runc", "io.containerd.runc.v2", "")]
+        handlers = [("husk", c.RUNTIME, ""), ("runc", RUNC, "")]
         if not self.is_v1:
             # Told where its configuration is by its options, as the other is by the environment.
             path = f"{self.run}/husk-shim.toml"
             shutil.copy(self.husk_config, path)
-            options = f'[plugins."{plugin}".containerd.runtimes.husk-shim.options]\n  ConfigPath = "{path}"'
-            handlers.append(("husk-shim", c.RUNTIME, f'sandboxer = "shim"\n  {options}'))
+            handlers.append(("husk-shim", c.RUNTIME, f'sandboxer = "shim"\n  options = {{ ConfigPath = "{path}" }}'))
+        two = f'cni_conf_dir = "{self.run}/two.d"\n  cni_max_conf_num = 2\n  '
+        handlers += [(f"{name}-two-networks", kind, two + more) for name, kind, more in handlers]
         text = "".join(HANDLER.format(plugin=plugin, name=name, type=kind, more=more,
-                                      without_devices="false" if name == "runc" else "true")
+                                      without_devices="false" if kind == RUNC else "true")
                        for name, kind, more in handlers)
         self.write_network()
         self.write_registry()
@@ -122,14 +126,26 @@ class Cri(c.Containerd):
             shutil.copy(self.husk_config, f"{self.run}/husk-shim.toml")
 
     def write_network(self):
-        os.makedirs(f"{self.run}/net.d")
-        bridge = {"type": "bridge", "bridge": self.bridge, "isGateway": True, "ipMasq": False,
-                  "ipam": {"type": "host-local", "dataDir": f"{self.run}/ipam",
-                           "ranges": [[{"subnet": f"{self.subnet}.0/24"}]],
-                           "routes": [{"dst": "0.0.0.0/0"}]}}
+        """One bridge for all; a pod of two networks has IPv6 on it as well, and a link of its own to the host."""
         portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-        with open(f"{self.run}/net.d/10-husk.conflist", "w") as file:
-            json.dump({"cniVersion": "0.4.0", "name": "husk-test", "plugins": [bridge, portmap]}, file)
+        self.write_conflist("net.d/10-husk", "husk-test", self.bridge_with((f"{self.subnet}.0/24", "0.0.0.0/0")), portmap)
+        self.write_conflist("two.d/10-husk", "husk-test", self.bridge_with((f"{self.subnet}.0/24", "0.0.0.0/0"),
+                                                                         (f"{self.subnet_v6}/64", "::/0")), portmap)
+        self.write_conflist("two.d/20-second", "husk-second", {
+            "type": "ptp", "mtu": 1400, "ipam": self.addresses((f"{self.second_subnet}.0/24", "192.0.2.0/24"))})
+
+    def bridge_with(self, *networks):
+        return {"type": "bridge", "bridge": self.bridge, "isGateway": True, "ipMasq": False, "ipam": self.addresses(*networks)}
+
+    def addresses(self, *networks):
+        """For each subnet an address in it and a route by it."""
+        return {"type": "host-local", "dataDir": f"{self.run}/ipam", "ranges": [[{"subnet": subnet}] for subnet, _ in networks],
+                "routes": [{"dst": to} for _, to in networks]}
+
+    def write_conflist(self, path, name, *plugins):
+        os.makedirs(os.path.dirname(f"{self.run}/{path}"), exist_ok=True)
+        with open(f"{self.run}/{path}.conflist", "w") as file:
+            json.dump({"cniVersion": "0.4.0", "name": name, "plugins": plugins}, file)
 
     def write_registry(self):
         """Every image comes from the one registry that was given, or from nowhere."""
