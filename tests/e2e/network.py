@@ -297,30 +297,55 @@ def test_localhost_of_the_namespace_is_the_guests(ct):
 CNI_PLUGINS = ("/opt/cni/bin", "/usr/lib/cni")
 
 
+# A plugin behind another: one more link, of which CNI is told nothing, with a neighbour. The task's process is in CNI_NETNS.
+SECOND_LINK = """#!{python}
+import json, os, subprocess, sys
+conf = json.load(sys.stdin)
+if os.environ["CNI_COMMAND"] == "ADD":
+    pid = os.environ["CNI_NETNS"].split("/")[2]
+    for command in conf["commands"]:
+        subprocess.run(command.format(pid=pid, inside="nsenter --net=/proc/" + pid + "/ns/net ip"), shell=True, check=True)
+    json.dump(conf["prevResult"], sys.stdout)
+"""
+SECOND_LINK_COMMANDS = ["ip link add gw1 type veth peer name net1 mtu 1380 address 02:00:00:88:21:02 netns {pid}",
+                        "ip address add 10.88.21.1/24 dev gw1", "ip link set gw1 up", "{inside} address add 10.88.21.2/24 dev net1",
+                        "{inside} link set net1 up", "{inside} route add 198.51.100.0/24 via 10.88.21.1",
+                        "{inside} neighbor add 10.88.21.77 lladdr 02:00:00:00:00:77 dev net1 nud permanent"]
+
+
 def cni_client(ct, host):
     """A command that runs ctr where CNI has its own configuration and a network namespace to be the host's."""
     plugins = next((path for path in CNI_PLUGINS if os.path.exists(f"{path}/bridge")), None)
     if not plugins:
         raise Skip("no CNI plugins (Debian: containernetworking-plugins)")
     files = f"{ct.run}/{ct.new_id('cni')}"
-    os.makedirs(f"{files}/etc/cni/net.d")
-    os.makedirs(f"{files}/work")
+    for directory in ("etc/cni/net.d", "work", "bin"):
+        os.makedirs(f"{files}/{directory}")
+    with open(f"{files}/bin/second-link", "w") as file:
+        file.write(SECOND_LINK.replace("{python}", sys.executable))
+    os.chmod(f"{files}/bin/second-link", 0o755)
+    subnets = ["10.88.20.0/24", *(["fd00:20::/64"] if IPV6 else [])]
+    routes = [{"dst": "0.0.0.0/0"}, *([{"dst": "::/0"}] if IPV6 else [])]
     with open(f"{files}/etc/cni/net.d/10-test.conflist", "w") as file:
         json.dump({"cniVersion": "0.4.0", "name": host, "plugins": [{
             "type": "bridge", "bridge": "cni-test", "isGateway": True, "mtu": 1420,
             "ipam": {"type": "host-local", "dataDir": f"{files}/ipam",
-                     "ranges": [[{"subnet": "10.88.20.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}, file)
-    script = (f"mount --bind {plugins} /mnt && mount -t tmpfs none /opt && mkdir -p /opt/cni/bin && mount --move /mnt /opt/cni/bin"
+                     "ranges": [[{"subnet": subnet}] for subnet in subnets], "routes": routes}},
+            {"type": "second-link", "commands": SECOND_LINK_COMMANDS}]}, file)
+    script = (f"mount -t overlay -o lowerdir={files}/bin:{plugins} none /mnt && mount -t tmpfs none /opt && mkdir -p /opt/cni/bin"
+              f" && mount --move /mnt /opt/cni/bin"
               f" && mount -t overlay -o lowerdir=/etc,upperdir={files}/etc,workdir={files}/work none /etc && exec \"$@\"")
     return ["ip", "netns", "exec", host, "unshare", "-m", "sh", "-c", script, "sh", f"{ct.binaries}/ctr", "-a", ct.address]
 
 
 def test_ctr_run_with_cni(ct):
-    """CNI is called between Create and Start: the link comes to a guest that runs."""
+    """CNI is called between Create and Start: two links come to a guest that runs, with all that they have."""
     with namespaces(ct, "host") as (host,):
         ctr = cni_client(ct, host)
         name = ct.new_id("cni")
-        script = f"ip address show dev eth0; ip route; {PING.format(2, '10.88.20.1')} && nc 10.88.20.1 7003 </etc/passwd"
+        gateways = ["10.88.20.1", "10.88.21.1", *(["fd00:20::1"] if IPV6 else [])]
+        script = ("for l in eth0 net1; do ip address show dev $l; done; ip route; ip -6 route; ip neigh; "
+                  + "".join(f"{PING.format(2, gateway)}; " for gateway in gateways) + "nc 10.88.20.1 7003 </etc/passwd")
         ip("link", "add", "cni-test", "type", "bridge", ns=host)
         ip("address", "add", "10.88.20.1/24", "dev", "cni-test", ns=host)
         with serve(host, "10.88.20.1", 7003) as server:
@@ -328,10 +353,11 @@ def test_ctr_run_with_cni(ct):
                                   capture_output=True, text=True, timeout=300, check=False)
             check_equal(done.returncode, 0, done.stdout + done.stderr)
             check_in(b"root:x:0:0", server.communicate(timeout=300)[0])
-        check_in("inet 10.88.20.", done.stdout)
-        check_in("mtu 1420", done.stdout)
-        check_in("default via 10.88.20.1 dev eth0", done.stdout)
-        check_in("2 packets received", done.stdout)
+    for part in ("inet 10.88.20.", "mtu 1420", "default via 10.88.20.1 dev eth0", "mtu 1380", "link/ether 02:00:00:88:21:02",
+                 "inet 10.88.21.2/24", "198.51.100.0/24 via 10.88.21.1 dev net1",
+                 "10.88.21.77 dev net1 lladdr 02:00:00:00:00:77", *(["inet6 fd00:20::", "default via fd00:20::1 dev eth0"] if IPV6 else [])):
+        check_in(part, done.stdout)
+    check_equal(done.stdout.count("2 packets received"), len(gateways), done.stdout)
 
 
 def test_a_killed_shim_leaves_no_filters(ct):

@@ -86,4 +86,4 @@ def test_two_networks_are_reached_from_the_host(ct):
 
 def test_two_networks_reach_the_host(ct):
     for gateway in ct.gateways["eth0"] + ct.gateways["eth1"]:
-        check_in("2 packets received", ct.pod.sh(ct.main, f"ping -c 2 -W 10 {gateway}"))
+        ct.pod.sh(ct.main, network.PING.format(2, gateway))
