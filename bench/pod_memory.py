@@ -5,8 +5,8 @@ What they share (the programs, the guest's kernel where the page cache has it) i
 """
 
 from figures import section
-from memory import GUEST, parts_of
 from pod_start import shim_of
+from pss import GUEST, parts_of
 
 
 def show(handler, parts):

@@ -12,7 +12,7 @@ import cri
 from bare_vm import bare_vm_of
 from figures import ratio_of_medians, section, spread
 from kills import part_of
-from memory import parent_of
+from processes import parent_of
 
 READY = ("sh", "-c", "echo ready; exec sleep 100000")
 STEPS = ("RunPodSandbox", "CreateContainer", "StartContainer", "first line in the log")

@@ -72,6 +72,13 @@ static const char *separator(const char *more)
 #	define TCG_CPU "max"
 #endif
 
+/*
+ * What TCG may keep of translated code: else up to an eighth of the host's memory, so that a pod's machine had
+ * more and more of it, and a limit of the pod's cgroup ended it. A guest that has booted has 54 MiB; deploy/ counts
+ * on all of this.
+ */
+#define TCG_CACHE_MIB 128
+
 static bool memory_grows(const struct sizing *s)
 {
 	return s->max_memory_mib > s->memory_mib && s->memory_slots > 0;
@@ -103,10 +110,13 @@ static void add_size(char ***args, const struct sizing *s, enum config_accel acc
 static void add_machine(char ***args, const struct qemu_choices *q, const struct config *c)
 {
 	const struct config_hypervisor *h = &c->hypervisor;
-	const char *accel = q->accel == CONFIG_ACCEL_KVM ? "kvm" : "tcg";
 
 	add(args, "-name", "sandbox-%s,debug-threads=on", q->sandbox_id);
-	add(args, "-machine", "%s,accel=%s%s%s%s%s", h->machine_type, accel,
+	if (q->accel == CONFIG_ACCEL_KVM)
+		add(args, "-accel", "kvm");
+	else
+		add(args, "-accel", "tcg,tb-size=%d", TCG_CACHE_MIB);
+	add(args, "-machine", "%s%s%s%s%s", h->machine_type,
 	    strstr(h->machine_type, "q35") ? ",usb=off,sata=off,smbus=off,vmport=off,hpet=off" : "",
 	    qemu_memory_shared(q) ? ",memory-backend=memory" : "",
 	    separator(h->machine_accelerators), h->machine_accelerators);

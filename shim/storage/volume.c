@@ -80,6 +80,9 @@ static int share_one(struct share *s, const char *container, const struct oci_mo
 	/* Nothing mounted in the guest can reach the host, so "shared" is no more than "slave". */
 	if (o.propagation & (MS_SLAVE | MS_SHARED))
 		p.propagation = MOUNT_PROPAGATION_SLAVE;
+	if (o.propagation & MS_SHARED)
+		log_warn("'%s' is Bidirectional, but mounts made there stay in the guest",
+			 m->destination);
 	if (share_add_bind(s, container, &p, S_ISDIR(v->st.st_mode), u, &host, &v->guest_path, e) <
 	    0)
 		return -1;

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods through the CRI, driven by crictl as a kubelet drives them."""
 
-import glob
 import json
 import os
 import pty
@@ -13,7 +12,7 @@ import time
 import urllib.request
 
 import containerd as c
-from report import Failure, Skip, check, check_equal, check_in
+from report import Skip, check, check_equal, check_in
 
 DNS = {"servers": ["10.9.8.7", "fd00::7"], "searches": ["a.example", "b.example"], "options": ["ndots:3"]}
 CONTAINER_PID = {"namespace_options": {"pid": 1}}
@@ -393,47 +392,9 @@ def test_out_of_memory(ct):
     ct.crictl("rm", container, check=True)
 
 
-def vmm_of(pod):
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read().decode(errors="replace")
-        except OSError:
-            continue
-        if os.path.basename(words.split("\0")[0]).startswith("qemu") and pod.id in words:
-            return int(pid)
-    raise Failure(f"pod {pod.id} has no VMM")
-
-
 def no_runc(ct):
     if ct.pod.handler == "runc":
         raise Skip("there is no machine")
-
-
-def ended_pod_is_removed(pod):
-    """Quickly, and with nothing that a person has to do."""
-    start = time.monotonic()
-    pod.remove()
-    check(time.monotonic() - start < 60, f"{time.monotonic() - start:.1f} s")
-
-
-def test_size_of_the_machine(ct):
-    """What the CRI says of the pod and the overhead; of what is not said the default. The whole of it is in the pod's cgroup."""
-    no_runc(ct)
-    pod = ct.run_pod(ct.pod.handler, linux={"resources": {"memory_limit_in_bytes": 300 << 20}})
-    container = pod.start(*WAIT)
-    total, cpus = map(int, pod.sh(container, "awk '/MemTotal/ {print $2}' /proc/meminfo; nproc").split())
-    check(306 < total // 1024 < 396, f"{total // 1024} MiB seen of 396")
-    check_equal(cpus, 1)
-    ct.logged(pod.id, "level=info", "sandbox size: 1 CPUs, 396 MiB")
-    with open(glob.glob(f"/run/husk/*/{pod.id}/vm/processes.json")[0]) as file:
-        processes = {entry["name"]: entry["pid"] for entry in json.load(file)["processes"]}
-    check_equal(sorted(processes), ["qemu", "virtiofsd"])
-    for name, pid in processes.items():
-        for path in glob.glob(f"/proc/{pid}/task/*/cgroup"):
-            with open(path) as file:
-                check_in(f"{ct.cgroup}/{pod.id}", file.read(), f"a thread of {name}")
-    pod.remove()
 
 
 def test_annotation_that_is_not_enabled(ct):
@@ -443,43 +404,6 @@ def test_annotation_that_is_not_enabled(ct):
     done = ct.crictl("runp", "--runtime", ct.pod.handler, file)
     check(done.code != 0, "it runs")
     check_in(f"annotation {key}: ", done.error)
-
-
-def test_vmm_killed(ct):
-    no_runc(ct)
-    pod = ct.run_pod(ct.pod.handler)
-    first = pod.start(*WAIT, name="first")
-    second = pod.start("sh", "-c", "exit 0", name="done")
-    pod.wait_exited(second)
-    third = pod.create(*WAIT, name="created")
-    os.kill(vmm_of(pod), signal.SIGKILL)
-    status = pod.wait_exited(first)
-    check_equal((status["exitCode"], status["reason"]), (137, "Error"))
-    check_equal(pod.status(second)["exitCode"], 0, "what ended before it")
-    c.wait_for(lambda: pod.state() == "SANDBOX_NOTREADY", 20, "the pod is not ready")
-    ct.logged(f"sandbox {pod.id} died", "killed by signal 9 (host OOM?)")
-    done = ct.crictl("start", third)
-    check(done.code != 0, "a container started in a dead pod")
-    check(ct.crictl("exec", "-s", first, "true").code != 0, "an exec in a dead pod")
-    ended_pod_is_removed(pod)
-
-
-def test_host_out_of_memory(ct):
-    """The limit of the pod's cgroup on the host, which a guest's own limit should come before."""
-    no_runc(ct)
-    pod = ct.run_pod(ct.pod.handler)
-    container = pod.start(*WAIT)
-    paths = [p for p in (f"/sys/fs/cgroup/memory{ct.cgroup}/{pod.id}/memory.limit_in_bytes",
-                         f"/sys/fs/cgroup{ct.cgroup}/{pod.id}/memory.max") if os.path.exists(p)]
-    check(paths, "no memory cgroup of the pod")
-    with open(paths[0].replace("limit_in", "usage_in").replace(".max", ".current")) as file:
-        used = int(file.read())
-    with open(paths[0], "w") as file:
-        file.write(str(used + (16 << 20)))
-    ct.crictl("exec", "-s", container, "dd", "if=/dev/zero", "of=/dev/shm/x", "bs=1M", "count=60")
-    check_out_of_memory(pod, container)
-    ct.logged(pod.id, "for want of memory")
-    ended_pod_is_removed(pod)
 
 
 def test_two_pods_reach_each_other(ct):

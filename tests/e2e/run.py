@@ -30,8 +30,11 @@ import growth  # noqa: E402
 import hooks  # noqa: E402
 import lifecycle  # noqa: E402
 import network  # noqa: E402
+import pod_death  # noqa: E402
 import pod_growth  # noqa: E402
 import pod_network  # noqa: E402
+import pod_overhead  # noqa: E402
+import pod_volumes  # noqa: E402
 import pods  # noqa: E402
 import rootless  # noqa: E402
 import sizes  # noqa: E402
@@ -81,30 +84,31 @@ def run_pods(report, entry, options):
 
 
 def run_handler(report, ct, handler, label):
-    for module in (pods, pod_network, volumes, pod_growth):
-        run_in_pod(report, module, ct, handler, label)
+    for modules in ((pods, pod_overhead, pod_death), (pod_network,), (volumes, pod_volumes), (pod_growth,)):
+        run_in_pod(report, modules, ct, handler, label)
 
 
-def run_in_pod(report, module, ct, handler, label):
-    """The tests of a module that share a pod, if any of them is asked for."""
+def run_in_pod(report, modules, ct, handler, label):
+    """The tests of modules that share the pod of the first, if any of them is asked for."""
     def test_shared_pod_starts(ct):
-        module.open_pod(ct, handler)
+        modules[0].open_pod(ct, handler)
 
     def test_shared_pod_is_removed(ct):
-        module.close_pod(ct)
+        modules[0].close_pod(ct)
 
-    label = f"{label}, {module.__name__}"
-    if not report.wants(vars(module), label):
+    labels = {module: f"{label}, {module.__name__}" for module in modules}
+    if not any(report.wants(vars(module), labels[module]) for module in modules):
         return
     only, report.only = report.only, ""
-    started = report.run(test_shared_pod_starts, ct, label=label)
+    started = report.run(test_shared_pod_starts, ct, label=labels[modules[0]])
     report.only = only
     if not started:
         print(ct.log_tail(60))
         return
-    report.run_all(vars(module), ct, label=label)
+    for module in modules:
+        report.run_all(vars(module), ct, label=labels[module])
     report.only = ""
-    report.run(test_shared_pod_is_removed, ct, label=label)
+    report.run(test_shared_pod_is_removed, ct, label=labels[modules[0]])
     report.only = only
 
 

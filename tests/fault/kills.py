@@ -11,40 +11,8 @@ import time
 import census
 import containerd as c
 import ttrpc
+from processes import children_of, command_line, program
 from report import Skip, check, check_equal, check_in
-
-
-def children_of(pid):
-    """All below it, from one look at all processes: there may be many, and little time."""
-    children = {}
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path) as file:
-                text = file.read()
-            parent = int(text[text.rindex(")") + 2:].split()[1])
-        except (OSError, ValueError):
-            continue
-        children.setdefault(parent, []).append(int(path.split("/")[2]))
-    found = list(children.get(pid, []))
-    for child in found:  # grows meanwhile
-        found += children.get(child, [])
-    return found
-
-
-def program(pid):
-    try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-    except OSError:
-        return ""
-
-
-def command_line(pid):
-    """Its words; none of a process that has gone."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:
-        return []
 
 
 def part_of(shim, name):
@@ -150,7 +118,7 @@ def shim_of(name):
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         pid = int(path.split("/")[2])
         arguments = command_line(pid)
-        if b"serve" in arguments and name.encode() in arguments and program(pid) == "containerd-shim-husk-v2":
+        if "serve" in arguments and name in arguments and program(pid) == "containerd-shim-husk-v2":
             return pid
     return 0
 

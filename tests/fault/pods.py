@@ -9,7 +9,8 @@ import time
 import census
 import containerd as c
 import cri
-from kills import children_of, kill_if_there, part_of, program
+from kills import kill_if_there, part_of
+from processes import children_of, program
 from report import Skip, check, check_equal, check_in
 
 WAIT = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait; done")

@@ -16,6 +16,7 @@ import time
 
 import census
 import containerd as c
+from processes import command_line
 from report import Failure, check, check_equal
 
 PAUSE = "docker.io/library/husk-pause:latest"
@@ -279,6 +280,13 @@ class Pod:
 
     def state(self):
         return self.inspect_sandbox()["status"]["state"]
+
+    def vmm_pid(self):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            words = command_line(int(pid))
+            if os.path.basename(words[0]).startswith("qemu") and self.id in " ".join(words):
+                return int(pid)
+        raise Failure(f"pod {self.id} has no VMM")
 
     def stop(self):
         self.cri.crictl("stopp", self.id, check=True)
