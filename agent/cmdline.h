@@ -35,11 +35,8 @@ struct agent_options {
 #define AGENT_PIPE_SIZE     (1u << 20)
 #define AGENT_PIPE_SIZE_MAX (1u << 20)
 
-/*
- * How long a device that the host has plugged may take to be there (agent.hotplug_timeout). It takes milliseconds;
- * a busy host may take the processor away for seconds.
- */
-#define AGENT_HOTPLUG_TIMEOUT_S     10u
+/* How long a device that the host has plugged may take to be there (agent.hotplug_timeout), as in Kata's agent. */
+#define AGENT_HOTPLUG_TIMEOUT_S     3u
 #define AGENT_HOTPLUG_TIMEOUT_S_MAX 3600u
 
 void agent_options_init(struct agent_options *o);
