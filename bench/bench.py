@@ -23,8 +23,8 @@ import cri  # noqa: E402
 import disks  # noqa: E402
 import memory  # noqa: E402
 import pod_memory  # noqa: E402
-import pod_network  # noqa: E402
 import pod_start  # noqa: E402
+import pod_tcp  # noqa: E402
 import verified_layers  # noqa: E402
 from figures import Table, section  # noqa: E402
 
@@ -87,7 +87,7 @@ def measure_pods(table, options):
     ct.patience_s = 600
     try:
         pod_start.measure_ready(ct, options.repetitions)
-        pod_network.measure(ct, os.path.abspath(options.programs), options.streams)
+        pod_tcp.measure(ct, os.path.abspath(options.programs), options.streams)
         ct.write_husk_config(settings("serial", f"default_memory = {options.pod_memory}\n") + PATIENT)
         section(f"{options.pods} pods of {options.pod_memory} MiB at once")
         husk, failed = pod_start.start_at_once(ct, "husk", options.pods)

@@ -20,7 +20,7 @@ bench_tcp_peer_SOURCES = bench/tcp_peer.c
 bench_tcp_peer_LDFLAGS = -static
 
 EXTRA_DIST += bench/run bench/bench.py bench/bare_vm.py bench/calls.py bench/cold_start.py bench/cpu_time.py bench/disks.py \
-	bench/figures.py bench/memory.py bench/pod_memory.py bench/pod_network.py bench/pod_start.py bench/container_stdout.py bench/verified_layers.py
+	bench/figures.py bench/memory.py bench/pod_memory.py bench/pod_start.py bench/pod_tcp.py bench/container_stdout.py bench/verified_layers.py
 
 .PHONY: bench
 bench: $(noinst_PROGRAMS) bench/guest_pump$(EXEEXT) bench/guest_reader$(EXEEXT) bench/tcp_peer$(EXEEXT)

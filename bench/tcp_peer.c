@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pod's end of the TCP connections that bench/pod_network.py measures, one after the other. Linked
+ * A pod's end of the TCP connections that bench/pod_tcp.py measures, one after the other. Linked
  * statically, as guest_pump is.
  *
  *      tcp_peer PORT
