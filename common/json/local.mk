@@ -4,6 +4,7 @@ noinst_LIBRARIES += libjson.a
 libjson_a_SOURCES = \
 	common/json/get.c \
 	common/json/json.h \
+	common/json/memory.c common/json/memory.h \
 	common/json/parse.c \
 	common/json/read.c \
 	common/json/tree.h \

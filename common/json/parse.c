@@ -10,6 +10,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+#include "common/json/memory.h"
 
 struct parser {
 	struct json *root;
@@ -185,25 +186,6 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end_array,
 };
 
-/* yajl does not look at what malloc() gives it. */
-static void *alloc(void *ctx, size_t n)
-{
-	(void)ctx;
-	return xmalloc(n);
-}
-
-static void *resize(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	return xrealloc(p, n);
-}
-
-static void release(void *ctx, void *p)
-{
-	(void)ctx;
-	free(p);
-}
-
 /* "line 3, byte 14: …" for the place text[at]. */
 static int err_at(struct err *e, enum err_code code, const char *text, size_t at, const char *why,
 		  size_t why_len)
@@ -232,7 +214,7 @@ static int err_yajl(struct err *e, yajl_handle h, const char *text, size_t at)
 
 int json_parse(const char *text, size_t len, struct json **ret, struct err *e)
 {
-	yajl_alloc_funcs memory = { .malloc = alloc, .realloc = resize, .free = release };
+	yajl_alloc_funcs memory = json_memory;
 	struct parser p = { .code = ERR_INVALID };
 	yajl_handle h;
 	size_t at;

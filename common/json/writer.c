@@ -8,36 +8,17 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/json/json.h"
+#include "common/json/memory.h"
 
 struct json_writer {
 	yajl_gen gen;
 };
 
-/* yajl does not look at what malloc() gives it. */
-static void *alloc(void *ctx, size_t n)
-{
-	(void)ctx;
-	return xmalloc(n);
-}
-
-static void *resize(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	return xrealloc(p, n);
-}
-
-static void release(void *ctx, void *p)
-{
-	(void)ctx;
-	free(p);
-}
-
 struct json_writer *json_writer_new(void)
 {
-	yajl_alloc_funcs memory = { .malloc = alloc, .realloc = resize, .free = release };
+	yajl_alloc_funcs memory = json_memory;
 	struct json_writer *w = xnew(struct json_writer);
 
-	/* Copied by yajl_gen_alloc(). */
 	w->gen = yajl_gen_alloc(&memory);
 	return w;
 }
