@@ -20,24 +20,24 @@ struct sandbox_container {
 	struct host_hooks *hooks;
 };
 
+static bool has_hooks_before_start(const struct oci_hooks *h)
+{
+	return h->n_prestart + h->n_create_runtime + h->n_create_container > 0;
+}
+
 /*
  * Hooks look for the root file system where the specification says, and may change files in it. One
  * that is on disks of the guest they do not see.
  */
-static int run_hooks(struct sandbox *s, const struct container_params *p, const char *host_root,
-		     struct deadline d, struct undo *u, struct host_hooks **ret, struct err *e)
+static int show_to_hooks(const struct container_params *p, const char *host_root, struct undo *u,
+			 struct err *e)
 {
-	auto_undo struct undo meanwhile = UNDO_INIT;
 	auto_free char *root = container_root(p);
 	const struct mount_bind_params bind = { .source = host_root, .target = root };
 
-	if (host_root && p->n_rootfs > 0 &&
-	    p->spec->hooks.n_prestart + p->spec->hooks.n_create_runtime +
-			    p->spec->hooks.n_create_container >
-		    0 &&
-	    mount_bind(&bind, &meanwhile, e) < 0)
-		return err_wrap(e, "show the root file system to hooks");
-	return hooks_run_create(p, s->vmm_pid, d, u, ret, e);
+	if (!host_root || p->n_rootfs == 0 || !has_hooks_before_start(&p->spec->hooks))
+		return 0;
+	return mount_bind(&bind, u, e) < 0 ? err_wrap(e, "show the root file system to hooks") : 0;
 }
 
 static void log_what_is_lost(const struct container_params *p)
@@ -84,12 +84,8 @@ static int create_in_guest(struct sandbox *s, const struct container_params *p,
 /* What a container is made of may be on a server that does not answer: a worker is left for the others. */
 #define BRINGING_MAX (WORK_THREADS - 1)
 
-static int bring_files(struct sandbox *s, const struct container_params *p, struct deadline d,
-		       struct undo *u, struct container_files *f, struct host_hooks **ret_hooks,
-		       struct err *e)
+static int take_place(struct sandbox *s, struct deadline d, struct err *e)
 {
-	int result = -1;
-
 	while (s->bringing == BRINGING_MAX) {
 		if (!sandbox_alive(s))
 			return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
@@ -98,12 +94,54 @@ static int bring_files(struct sandbox *s, const struct container_params *p, stru
 					BRINGING_MAX);
 	}
 	s->bringing++;
-	if (container_files_rootfs(s, p, d, u, f, e) == 0 &&
-	    run_hooks(s, p, f->host_root, d, u, ret_hooks, e) == 0)
-		result = container_files_volumes(s, p, d, u, f, e);
+	return 0;
+}
+
+static void leave_place(struct sandbox *s)
+{
 	s->bringing--;
 	cond_wake_all(&s->changed);
+}
+
+static int bring_rootfs(struct sandbox *s, const struct container_params *p, struct deadline d,
+			struct undo *u, struct container_files *f, struct undo *shown,
+			struct err *e)
+{
+	int result;
+
+	if (take_place(s, d, e) < 0)
+		return -1;
+	result = container_files_rootfs(s, p, d, u, f, e);
+	if (result == 0)
+		result = show_to_hooks(p, f->host_root, shown, e);
+	leave_place(s);
 	return result;
+}
+
+static int bring_volumes(struct sandbox *s, const struct container_params *p, struct deadline d,
+			 struct undo *u, struct container_files *f, struct err *e)
+{
+	int result;
+
+	if (take_place(s, d, e) < 0)
+		return -1;
+	result = container_files_volumes(s, p, d, u, f, e);
+	leave_place(s);
+	return result;
+}
+
+/* Hooks need no worker, and may take long: no place is theirs. */
+static int bring_files(struct sandbox *s, const struct container_params *p, struct deadline d,
+		       struct undo *u, struct container_files *f, struct host_hooks **ret_hooks,
+		       struct err *e)
+{
+	struct undo shown = UNDO_INIT;
+	int result = bring_rootfs(s, p, d, u, f, &shown, e);
+
+	if (result == 0)
+		result = hooks_run_create(p, s->vmm_pid, d, u, ret_hooks, e);
+	undo_run(&shown);
+	return result < 0 ? -1 : bring_volumes(s, p, d, u, f, e);
 }
 
 static int create(struct sandbox *s, const struct container_params *p, struct deadline d,

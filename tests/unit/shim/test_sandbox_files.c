@@ -4,12 +4,15 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/async/work.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "shim/storage/host_mounts.h"
 #include "tests/unit/shim/sandbox_case.h"
 
@@ -93,6 +96,7 @@ static void test_looked_at_by_workers(void **state)
 
 struct making {
 	struct sandbox *s;
+	const struct oci_spec *spec;
 	char id[8];
 	struct sandbox_container *container;
 	int result;
@@ -102,10 +106,23 @@ struct making {
 static void make(void *arg)
 {
 	struct making *m = arg;
-	const struct container_params p = { .id = m->id, .bundle = t.bundle, .spec = t.spec };
+	const struct container_params p = { .id = m->id, .bundle = t.bundle, .spec = m->spec };
 
 	m->result = sandbox_create_container(m->s, &p, deadline_in_ms(PATIENCE_MS), &m->container,
 					     &m->e);
+}
+
+/* One less than there are workers. */
+static void make_all(struct making making[static WORK_THREADS - 1], struct sandbox *s,
+		     const struct oci_spec *spec, struct fiber_group *group)
+{
+	for (size_t i = 0; i < WORK_THREADS - 1; i++) {
+		making[i].s = s;
+		making[i].spec = spec;
+		making[i].result = -2;
+		(void)snprintf(making[i].id, sizeof(making[i].id), "m%zu", i);
+		fiber_group_start(group, "create", make, &making[i]);
+	}
 }
 
 static void nothing(void *arg)
@@ -128,11 +145,7 @@ static void files_on_a_dead_server(void *arg)
 		return;
 	if (pipe(server.pipe) < 0)
 		abort();
-	for (size_t i = 0; i < ARRAY_LEN(making); i++) {
-		making[i].s = s;
-		(void)snprintf(making[i].id, sizeof(making[i].id), "m%zu", i);
-		fiber_group_start(&group, "create", make, &making[i]);
-	}
+	make_all(making, s, t.spec, &group);
 	while (__atomic_load_n(&server.held, __ATOMIC_SEQ_CST) < ARRAY_LEN(making))
 		if (fiber_sleep_ms(10, &e) < 0)
 			abort();
@@ -167,10 +180,81 @@ static void test_files_on_a_dead_server(void **state)
 			    "timed out");
 }
 
+/* createRuntime: it notes in the bundle that it runs, and waits there for a file. */
+static char *const hanging[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+				 (char *)(uintptr_t) "echo >>begun; until test -e go; do sleep "
+						     "0.05; done",
+				 NULL };
+
+static bool all_hang(const char *begun)
+{
+	struct stat st;
+
+	return stat(begun, &st) == 0 && st.st_size >= WORK_THREADS - 1;
+}
+
+static void hooks_that_hang(void *arg)
+{
+	struct oci_hook hook = {
+		.path = (char *)(uintptr_t) "/bin/sh",
+		.args = (char **)(uintptr_t)hanging,
+		.has_timeout = true,
+		.timeout = 10 * PATIENCE_MS / 1000,
+	};
+	struct making making[WORK_THREADS - 1] = { 0 };
+	struct container_params more = { .id = "more", .bundle = t.bundle, .spec = t.spec };
+	auto_free char *begun = path_join(t.bundle, "begun");
+	auto_free char *go = path_join(t.bundle, "go");
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct oci_spec spec = *t.spec;
+	struct sandbox_container *c = NULL;
+	struct sandbox *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	spec.hooks.create_runtime = &hook;
+	spec.hooks.n_create_runtime = 1;
+	make_all(making, s, &spec, &group);
+	while (!all_hang(begun))
+		if (fiber_sleep_ms(10, &e) < 0)
+			abort();
+	t.second = sandbox_create_container(s, &more, deadline_in_ms(PATIENCE_MS / 2), &c, &t.e);
+	if (t.second == 0)
+		sandbox_remove_container(c, deadline_in_ms(PATIENCE_MS));
+	t.ok = true;
+	for (size_t i = 0; i < ARRAY_LEN(making); i++)
+		t.ok = t.ok && making[i].result == -2;
+	if (mkdir(go, 0700) < 0)
+		abort();
+	fiber_group_wait(&group);
+	for (size_t i = 0; i < ARRAY_LEN(making); i++) {
+		t.ok = t.ok && making[i].result == 0;
+		if (making[i].result == 0)
+			sandbox_remove_container(making[i].container, deadline_in_ms(PATIENCE_MS));
+	}
+	sandbox_free(s);
+}
+
+/* They are no work for a worker. */
+static void test_hooks_that_hang(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(hooks_that_hang, NULL);
+	assert_int_equal(t.result, 0);
+	assert_ok(t.second, &t.e);
+	assert_true(t.ok);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_looked_at_by_workers),
+		CASE(test_hooks_that_hang),
 		CASE(test_files_on_a_dead_server),
 	};
 
