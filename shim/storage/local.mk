@@ -10,6 +10,7 @@ libshimstorage_a_SOURCES = \
 	shim/storage/layer_disk.c shim/storage/layer_disk.h \
 	shim/storage/layer_verity.c shim/storage/layer_verity.h \
 	shim/storage/loop.c shim/storage/loop.h \
+	shim/storage/host_file.c shim/storage/host_file.h \
 	shim/storage/host_mounts.c shim/storage/host_mounts.h \
 	shim/storage/mount.c shim/storage/mount.h \
 	shim/storage/mount_options.c shim/storage/mount_options.h \

@@ -27,9 +27,8 @@ struct volume_copier {
 /* What a sandbox has copies of. */
 struct volume_copies {
 	struct volume_copied *first;
-	uint64_t next; /* number in the next one's name */
-	bool busy;     /* some fiber copies */
-	struct cond idle;
+	uint64_t next;    /* number in the next one's name */
+	struct cond idle; /* one of them is not being copied any more */
 };
 
 #define VOLUME_COPIES_INIT ((struct volume_copies){ .first = NULL })

@@ -84,6 +84,8 @@ tests_unit_shim_test_rootfs_guest_LDADD = libshimstorage.a $(sandbox_test_common
 
 tests_unit_shim_test_volume_copy_SOURCES = tests/unit/shim/test_volume_copy.c
 tests_unit_shim_test_volume_copy_LDADD = libshimstorage.a $(sandbox_test_common)
+tests_unit_shim_test_volume_copy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fstatat -Wl,--wrap=fstat -Wl,--wrap=openat \
+	-Wl,--wrap=readdir -Wl,--wrap=readlinkat -Wl,--wrap=close
 
 tests_unit_shim_test_volume_disk_SOURCES = tests/unit/shim/test_volume_disk.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h

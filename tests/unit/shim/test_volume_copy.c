@@ -2,6 +2,7 @@
 /* Volumes that are copied: what the agent is sent, in which order, and what is too much. */
 #include "tests/lib/test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,73 @@ static struct {
 	struct buf sent; /* a line for each message */
 	unsigned n_sent, fail_at;
 	struct volume_copies copies;
+	int result, second, third;
+	struct err e;
 } t;
+
+/* The server of the files does not answer: who asks it waits, which the loop must not. */
+static struct {
+	bool watched;
+	unsigned looks, on_loop;
+} server;
+
+static void note_look(void)
+{
+	if (!server.watched)
+		return;
+	__atomic_add_fetch(&server.looks, 1, __ATOMIC_SEQ_CST);
+	if (gettid() == getpid())
+		server.on_loop++;
+}
+
+int __real_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+	note_look();
+	return __real_fstatat(dir, name, st, flags);
+}
+
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st)
+{
+	note_look();
+	return __real_fstat(fd, st);
+}
+
+int __real_openat(int dir, const char *name, int flags, ...);
+int __wrap_openat(int dir, const char *name, int flags, ...);
+int __wrap_openat(int dir, const char *name, int flags, ...)
+{
+	note_look();
+	return __real_openat(dir, name, flags); /* nothing here creates any */
+}
+
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir)
+{
+	note_look();
+	return __real_readdir(dir);
+}
+
+ssize_t __real_readlinkat(int dir, const char *name, char *to, size_t size);
+ssize_t __wrap_readlinkat(int dir, const char *name, char *to, size_t size);
+ssize_t __wrap_readlinkat(int dir, const char *name, char *to, size_t size)
+{
+	note_look();
+	return __real_readlinkat(dir, name, to, size);
+}
+
+/* Where a file system is a program, that is asked when a file is closed. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	note_look();
+	return __real_close(fd);
+}
 
 /* "path mode length/size content", content of short ones alone. */
 static int record(void *arg, const Grpc__CopyFileRequest *req, struct err *e)
@@ -165,6 +232,95 @@ static void test_tree(void **state)
 	assert_non_null(strstr(t.sent.data + 1, "\n0 41777 0+0/0 \n"));
 }
 
+static void copy_tree(void *arg)
+{
+	auto_free char *path = NULL;
+	struct err *e = arg;
+
+	server.watched = true;
+	t.result = copy("v", true, &path, e);
+	server.watched = false;
+}
+
+static void test_looked_at_by_workers(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_dir("v", 0755);
+	make("v/file", "text", 0, 0644);
+	make_link("v/link", "file");
+	fiber_main(copy_tree, &e);
+	assert_ok(t.result, &e);
+	assert_int_equal(t.n_sent, 4);
+	assert_in_range(server.looks, 10, 1000);
+	assert_int_equal(server.on_loop, 0);
+}
+
+/* The agent takes its time with the first one. */
+static struct {
+	bool held, goes_on;
+	struct cond changed;
+} slow;
+
+static int send_slowly(void *arg, const Grpc__CopyFileRequest *req, struct err *e)
+{
+	(void)arg;
+	(void)req;
+	slow.held = true;
+	while (!slow.goes_on)
+		if (cond_wait(&slow.changed, DEADLINE_NEVER, e) < 0)
+			return -1;
+	return 0;
+}
+
+static void copy_slowly(void *arg)
+{
+	const struct volume_copier to = { .send = send_slowly };
+	auto_free char *source = path_join(t.dir, "slow");
+	auto_free char *path = NULL;
+	struct err *e = arg;
+
+	t.result = volume_copy(&t.copies, &to, source, true, DEADLINE_NEVER, &path, e);
+}
+
+static void two_copies(void *arg)
+{
+	const struct volume_copier to = { .send = record };
+	auto_free char *source = path_join(t.dir, "slow");
+	auto_free char *beside = path_join(t.dir, "other");
+	auto_free char *same = NULL, *other = NULL;
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct err first = ERR_INIT;
+	struct err *e = arg;
+
+	fiber_group_start(&group, "first", copy_slowly, &first);
+	while (!slow.held)
+		fiber_yield();
+	t.second = volume_copy(&t.copies, &to, source, true, deadline_in_ms(GIVES_UP_MS), &same, e);
+	t.third = volume_copy(&t.copies, &to, beside, true, deadline_in_ms(GIVES_UP_MS), &other,
+			      &t.e);
+	slow.goes_on = true;
+	cond_wake_all(&slow.changed);
+	fiber_group_wait(&group);
+}
+
+/* Whoever wants the same waits for it, others do not. */
+static void test_two_copies(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make("slow", "text", 0, 0644);
+	make("other", "text", 0, 0644);
+	fiber_main(two_copies, &e);
+	assert_int_equal(t.result, 0);
+	assert_int_equal(t.second, -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_non_null(strstr(e.text, "/slow' for another container: timed out"));
+	assert_ok(t.third, &t.e);
+}
+
 static void test_failure_half_way(void **state)
 {
 	auto_free char *path = NULL;
@@ -236,9 +392,9 @@ static void test_what_cannot_be(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_files),  CASE(test_pieces),
-		CASE(test_tree),   CASE(test_failure_half_way),
-		CASE(test_limits), CASE(test_what_cannot_be),
+		CASE(test_files),      CASE(test_pieces),         CASE(test_looked_at_by_workers),
+		CASE(test_two_copies), CASE(test_tree),           CASE(test_failure_half_way),
+		CASE(test_limits),     CASE(test_what_cannot_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,35 @@ static void test_volumes(void **state)
 	check_volume(ro, false, 2);
 }
 
+struct wanted {
+	const char *end;
+	bool seen;
+};
+
+static int note_end(void *arg, const Grpc__CopyFileRequest *req, struct err *e)
+{
+	struct wanted *wanted = arg;
+	size_t len = strlen(req->path), end = strlen(wanted->end);
+
+	(void)e;
+	wanted->seen |= len >= end && strcmp(req->path + len - end, wanted->end) == 0;
+	return 0;
+}
+
+static bool is_copied(const char *name, const char *inside)
+{
+	struct wanted wanted = { .end = inside };
+	const struct volume_copier to = { .send = note_end, .arg = &wanted };
+	struct volume_copies copies = VOLUME_COPIES_INIT;
+	auto_free char *source = in_dir(name);
+	auto_free char *guest = NULL;
+	struct err e = ERR_INIT;
+
+	assert_ok(volume_copy(&copies, &to, source, true, DEADLINE_NEVER, &guest, &e), &e);
+	volume_copies_done(&copies);
+	return wanted.seen;
+}
+
 static int write_in(const char *guest_path, const char *name)
 {
 	auto_free char *path =
@@ -162,6 +191,7 @@ static void test_later_mounts_of_the_host(void **state)
 			 v[0].guest_path + strlen(SHARE_GUEST_DIR));
 	assert_int_equal(access(path, F_OK), 0);
 	volumes_free(v, 1);
+	assert_true(is_copied("volume", "/late/there"));
 }
 
 static void test_kinds(void **state)
