@@ -35,6 +35,14 @@
 #define VHOST_SOCKET   "vhost.sock"
 #define STREAM_SOCKET  "stream.sock"
 
+/*
+ * What the guest may send on a connection before the daemon has passed it on; its default is 64 KiB, one
+ * packet. A larger one gains nothing and may hang: the daemon grants new credit when three quarters are
+ * used, and a guest uses no more than its own socket's buffer, 256 KiB unless it says otherwise (Linux since
+ * "cap TX credit to local buffer size", and its stable versions: with 1 MiB a stream ends at 262144 bytes).
+ */
+#define WINDOW "262144"
+
 int vsock_pick_cid(int (*set_cid)(void *arg, uint32_t cid), void *arg, uint32_t *ret, struct err *e)
 {
 	for (int i = 0; i < CID_TRIES; i++) {
@@ -119,8 +127,12 @@ static int start(struct hv *hv, const char *path, const char *dir, struct confin
 {
 	auto_free char *cid = xasprintf("--guest-cid=%d", DAEMON_CID);
 	auto_free char *socket_path = xasprintf("%s/%s", dir, VHOST_SOCKET);
-	const char *const argv[] = { path, cid, "--socket=" VHOST_SOCKET,
-				     "--uds-path=" STREAM_SOCKET, NULL };
+	const char *const argv[] = { path,
+				     cid,
+				     "--socket=" VHOST_SOCKET,
+				     "--uds-path=" STREAM_SOCKET,
+				     "--tx-buffer-size=" WINDOW,
+				     NULL };
 	const struct hv_process_spec spec = {
 		.name = "vhost-device-vsock",
 		.argv = argv,

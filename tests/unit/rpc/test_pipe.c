@@ -140,10 +140,11 @@ static void sender(void *arg)
 		t.sent++;
 }
 
-/* Sizes at the edges of pages, of length prefixes, and of the whole pipe. */
+/* Sizes at the edges of pages, of length prefixes, of pieces that are copied, and of the whole pipe. */
 static void sizes(void *arg)
 {
-	static const size_t lens[] = { 1, 127, 128, 4095, 4096, 4097, 16384, 65536 + 1, PIPE_SIZE };
+	static const size_t lens[] = { 1,     127,       128,       4095,      4096,     4097,
+				       16384, 60 * 1024, 61440 + 1, 65536 + 1, PIPE_SIZE };
 
 	(void)arg;
 	open_all();
