@@ -54,7 +54,7 @@ static int signal_in_guest(struct process *p, uint32_t signal, bool all, struct 
 			   struct err *e)
 {
 	struct container *c = p->container;
-	bool paused = p->state == PROCESS_PAUSED;
+	bool paused = p->state == PROCESS_PAUSED || p->freezing;
 	struct err thaw = ERR_INIT;
 	struct agent *agent;
 	int result;

@@ -54,8 +54,9 @@ struct process {
 
 	uint32_t exit_status;      /* from STOPPED on */
 	struct timespec exited_at; /* wall clock of the host, from STOPPED on */
+	bool freezing;             /* Pause or Resume is at work */
 	bool deleting, deleted;    /* Delete is at work; it is no longer in the table */
-	struct cond changed;       /* state, deleted */
+	struct cond changed;       /* state, freezing, deleted */
 	unsigned refs;
 	UT_hash_handle hh; /* in container.execs, by exec_id */
 };

@@ -375,20 +375,41 @@ int agent_stats_container(struct agent *a, const char *id, Grpc__StatsContainerR
 	return 0;
 }
 
+static unsigned freezer_went_on;
+
+void fake_freezer_goes_on(void)
+{
+	freezer_went_on++;
+	cond_wake_all(&changed);
+}
+
+static int answer_freezer(struct deadline d, struct err *e)
+{
+	unsigned before = freezer_went_on;
+	bool held = fake.freezes_held > 0 && fake.freezes_held-- > 0;
+
+	while (held && freezer_went_on == before)
+		if (cond_wait(&changed, d, e) < 0)
+			return -1;
+	return answer(d, e);
+}
+
 int agent_pause_container(struct agent *a, const char *id, struct deadline d, struct err *e)
 {
 	(void)a;
 	note("pause", id, "");
-	fake.frozen++;
-	return answer(d, e);
+	fake.frozen = true;
+	return answer_freezer(d, e);
 }
 
 int agent_resume_container(struct agent *a, const char *id, struct deadline d, struct err *e)
 {
 	(void)a;
 	note("resume", id, "");
-	fake.frozen--;
-	return answer(d, e);
+	if (fake.not_paused)
+		return err_set(e, ERR_STATE, "it is running");
+	fake.frozen = false;
+	return answer_freezer(d, e);
 }
 
 int agent_get_oom_event(struct agent *a, char **ret_id, struct err *e)

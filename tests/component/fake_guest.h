@@ -15,10 +15,13 @@
 
 struct fake_guest {
 	/* set by the test */
-	int fail_at;      /* 1-based: the acquisition that is refused; 0: none */
-	int boot_ms;      /* how long sandbox_start() takes */
-	int exec_ms;      /* how long agent_exec_process() takes, whatever ends meanwhile */
-	bool exec_held;   /* it takes until fake_exec_goes_on() */
+	int fail_at;    /* 1-based: the acquisition that is refused; 0: none */
+	int boot_ms;    /* how long sandbox_start() takes */
+	int exec_ms;    /* how long agent_exec_process() takes, whatever ends meanwhile */
+	bool exec_held; /* it takes until fake_exec_goes_on() */
+	unsigned
+		freezes_held; /* so many of the next Pauses and Resumes take until fake_freezer_goes_on() */
+	bool not_paused;  /* what a Resume is answered with */
 	bool oom_flood;   /* the guest says at all times that a container was out of memory */
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
@@ -33,7 +36,7 @@ struct fake_guest {
 	int64_t call_ms;     /* the time that the last one had */
 	int64_t drain_ms;    /* the time that the first stdio_drain() had */
 	int streams_open, closed_stdin, drained;
-	int frozen;
+	bool frozen;
 	unsigned rows, columns;
 	unsigned last_signal;
 	char last_signal_exec[80];
@@ -48,6 +51,7 @@ void fake_reset(void);
 void fake_exit(const char *id, const char *exec_id, int status);
 
 void fake_exec_goes_on(void);
+void fake_freezer_goes_on(void);
 
 /* The VMM is killed. */
 void fake_die(void);

@@ -200,7 +200,7 @@ static void pausing(void *arg)
 	assert_ok(task_pause(OWNER), &harness.e);
 	/* SIGKILL ends a frozen one: with cgroup v1 only because it is thawed. */
 	assert_ok(task_kill(OWNER, "", SIGKILL, true), &harness.e);
-	assert_int_equal(fake.frozen, 0);
+	assert_false(fake.frozen);
 	assert_ok(task_wait(OWNER, "", &status), &harness.e);
 	assert_int_equal(status, 137);
 	assert_ok(task_delete(OWNER, "", &status), &harness.e);

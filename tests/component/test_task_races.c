@@ -127,6 +127,110 @@ static void second_delete_goes_on(void *arg)
 	harness_close();
 }
 
+static void resume(void *arg)
+{
+	(void)arg;
+	(void)!task_resume(OWNER);
+}
+
+static void resume_and_pause(void *arg)
+{
+	(void)arg;
+	(void)!task_resume(OWNER);
+	(void)!task_pause(OWNER);
+}
+
+static void pause_owner(void *arg)
+{
+	(void)arg;
+	(void)!task_pause(OWNER);
+}
+
+static void pause_and_resume(void *arg)
+{
+	(void)arg;
+	(void)!task_pause(OWNER);
+	(void)!task_resume(OWNER);
+}
+
+#define LET_THEM_MS 300
+
+/* The guest's answer to `first` comes last, if `others` do not wait for it. */
+static void answered_late(void (*first)(void *arg), void (*others)(void *arg))
+{
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct err e = ERR_INIT;
+	bool before = fake.frozen;
+
+	fake.freezes_held = 1;
+	fiber_group_start(&group, "first", first, NULL);
+	while (fake.frozen == before)
+		fiber_yield();
+	fiber_group_start(&group, "others", others, NULL);
+	assert_ok(fiber_sleep_ms(LET_THEM_MS, &e), &e);
+	fake_freezer_goes_on();
+	fiber_group_wait(&group);
+}
+
+/* What the guest was asked last is what it is. */
+static void pauses_that_meet_resumes(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	answered_late(pause_owner, pause_and_resume);
+	assert_false(fake.frozen);
+	assert_int_equal(task_status(OWNER, ""), STATUS_RUNNING);
+	assert_ok(task_pause(OWNER), &harness.e);
+	answered_late(resume, resume_and_pause);
+	assert_int_equal(task_status(OWNER, ""), STATUS_PAUSED);
+	end_owner();
+	harness_close();
+}
+
+static int pause_soon(struct err *e)
+{
+	Containerd__Task__V2__PauseRequest req;
+
+	containerd__task__v2__pause_request__init(&req);
+	req.id = message_text(OWNER);
+	return rpc_call(harness.client, &containerd__task__v2__task__descriptor, "Pause", "testing",
+			&req, NULL, deadline_in_ms(GIVES_UP_MS), e);
+}
+
+/* It may come true after its caller has given up, and nobody would resume what is said to run. */
+static void pause_that_is_late(void *arg)
+{
+	struct deadline d = deadline_in_ms(PATIENCE_MS);
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	fake.freezes_held = 1;
+	assert_err(pause_soon(&e), &e, ERR_TIMEOUT, "");
+	while (fake.frozen && !deadline_passed(d))
+		fiber_yield();
+	assert_false(fake.frozen);
+	assert_int_equal(task_status(OWNER, ""), STATUS_RUNNING);
+	end_owner();
+	harness_close();
+}
+
+/* The answer to a Resume was lost: the next one is told that nothing is paused. */
+static void resume_of_what_runs(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_owner();
+	assert_ok(task_pause(OWNER), &harness.e);
+	fake.not_paused = true;
+	assert_ok(task_resume(OWNER), &harness.e);
+	assert_int_equal(task_status(OWNER, ""), STATUS_RUNNING);
+	end_owner();
+	harness_close();
+}
+
 /* How often it is out of memory the guest decides; the host's log and containerd are not its own. */
 static void oom_flood(void *arg)
 {
@@ -174,6 +278,9 @@ static void test_second_delete_goes_on(void **state)
 	assert_in_range(second_ms, 0, GOES_ON_MS);
 }
 
+IN_FIBER(pauses_that_meet_resumes)
+IN_FIBER(pause_that_is_late)
+IN_FIBER(resume_of_what_runs)
 IN_FIBER(oom_flood)
 IN_FIBER(configuration_asks_for_debug)
 
@@ -183,6 +290,9 @@ int main(void)
 		cmocka_unit_test(test_killed_while_it_starts),
 		cmocka_unit_test(test_container_ends_while_an_exec_starts),
 		cmocka_unit_test(test_second_delete_goes_on),
+		cmocka_unit_test(test_pauses_that_meet_resumes),
+		cmocka_unit_test(test_pause_that_is_late),
+		cmocka_unit_test(test_resume_of_what_runs),
 		cmocka_unit_test(test_oom_flood),
 		cmocka_unit_test(test_configuration_asks_for_debug),
 	};
