@@ -157,9 +157,10 @@ int container_start(struct container *c, struct deadline d, struct err *e)
 
 	if (process_start(init, d, e) < 0)
 		return err_wrap(e, "start container %s", c->id);
+	c->started = true;
 	if (c->state == CONTAINER_CREATED)
 		c->state = CONTAINER_RUNNING;
-	if (c->state == CONTAINER_RUNNING)
+	if (c->state & (CONTAINER_RUNNING | CONTAINER_PAUSED))
 		start_oom_watch(c);
 	hooks_run_poststart(c);
 	return 0;
@@ -216,12 +217,23 @@ static int launch_exec(struct container *c, const char *exec_id, Grpc__Process *
 	return *ret ? 0 : -1;
 }
 
+static int check_runnable(const struct container *c, struct err *e)
+{
+	return c->state & (CONTAINER_CREATED | CONTAINER_RUNNING)
+		       ? 0
+		       : err_set(e, ERR_STATE, "the container is %s",
+				 container_state_name(c->state));
+}
+
 static int check_exec(const struct container *c, const char *exec_id, const Grpc__Process *process,
 		      struct err *e)
 {
 	const struct process *p;
 	size_t n;
 
+	/* In a frozen cgroup a stage does not come to its exec, for which every fiber would wait. */
+	if (check_runnable(c, e) < 0)
+		return -1;
 	if (id_check("exec", exec_id, e) < 0)
 		return -1;
 	if (container_find_process(c, exec_id))
@@ -258,17 +270,14 @@ int container_exec(struct container *c, const char *exec_id, Grpc__Process *proc
 		return err_wrap(e, "container %s: exec", c->id);
 
 	/* Others may have been here while the stage worked. */
-	if (!(c->state & (CONTAINER_CREATED | CONTAINER_RUNNING)))
-		err_set(&gone, ERR_STATE, "the container is %s", container_state_name(c->state));
-	else if (container_find_process(c, exec_id))
+	if (check_runnable(c, &gone) == 0 && container_find_process(c, exec_id))
 		err_set(&gone, ERR_EXISTS, "exec %s exists already", exec_id);
-	else
-		DL_APPEND(c->processes, p);
 	if (gone.code != ERR_NONE) {
 		process_release(p);
 		*e = gone;
 		return err_wrap(e, "container %s: exec", c->id);
 	}
+	DL_APPEND(c->processes, p);
 
 	process_ref(p);
 	if (process_start(p, d, e) < 0) {
@@ -302,32 +311,49 @@ static int need_cgroup(const struct container *c, struct err *e)
 				   "container %s has no cgroup: none are mounted here", c->id);
 }
 
+/*
+ * What a container is that is not frozen; its init may have been started meanwhile:
+ *
+ *      CREATED ---- its init's exec ---> RUNNING
+ *       ^   |                             ^   |
+ *  Resume   Pause                    Resume   Pause, which may fail
+ *       |   v                             |   v
+ *      PAUSED  ---- its init's exec ---> PAUSED, started
+ *
+ * Each may be under way while others come and go: of several Pauses the last one counts.
+ */
+static void unfreeze(struct container *c, unsigned pause)
+{
+	if (c->state == CONTAINER_PAUSED && c->pauses == pause)
+		c->state = c->started ? CONTAINER_RUNNING : CONTAINER_CREATED;
+}
+
 int container_pause(struct container *c, struct deadline d, struct err *e)
 {
 	auto_container struct container *held = container_ref(c);
+	unsigned pause;
 
 	if (need_cgroup(held, e) < 0)
 		return -1;
 	/* At once: an exec that came now would be frozen before it is one. */
-	c->paused_from = c->state;
 	c->state = CONTAINER_PAUSED;
+	pause = ++c->pauses;
 	if (cgroup_freeze(c->cgroup, d, e) == 0)
 		return 0;
-	if (c->state == CONTAINER_PAUSED)
-		c->state = c->paused_from;
+	unfreeze(c, pause);
 	return err_wrap(e, "pause container %s", c->id);
 }
 
 int container_resume(struct container *c, struct deadline d, struct err *e)
 {
 	auto_container struct container *held = container_ref(c);
+	const unsigned pause = c->pauses;
 
 	if (need_cgroup(held, e) < 0)
 		return -1;
 	if (cgroup_thaw(c->cgroup, d, e) < 0)
 		return err_wrap(e, "resume container %s", c->id);
-	if (c->state == CONTAINER_PAUSED)
-		c->state = c->paused_from;
+	unfreeze(c, pause);
 	return 0;
 }
 

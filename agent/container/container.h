@@ -36,7 +36,8 @@ struct container {
 	char *name;    /* the orchestrator's, by which shared mounts name it; NULL: none */
 	unsigned refs; /* one for the table; whoever waits holds another */
 	enum container_state state;
-	enum container_state paused_from; /* paused: what it is again when resumed */
+	bool started;    /* its init's exec has been seen */
+	unsigned pauses; /* so many have begun */
 	struct undo teardown;
 	char *rootfs;
 	/* As long as the container: others may wait in it. NULL: none is mounted. */

@@ -77,6 +77,17 @@ tests_unit_agent_test_storage_LDADD = $(agent_test_libs)
 tests_unit_agent_test_streams_SOURCES = tests/unit/agent/test_streams.c
 tests_unit_agent_test_streams_LDADD = $(agent_test_libs)
 
+# A container whose cgroup and processes are the test's.
+PAUSE_TESTS = tests/unit/agent/test_pause
+check_PROGRAMS += $(PAUSE_TESTS)
+TESTS += $(PAUSE_TESTS)
+tests_unit_agent_test_pause_SOURCES = tests/unit/agent/test_pause.c
+tests_unit_agent_test_pause_LDADD = $(AGENT_ARCHIVES) $(STAGE_LIBS) $(NL_LIBS) $(UV_LIBS) \
+	$(DEVMAPPER_LIBS) $(CMOCKA_LIBS)
+tests_unit_agent_test_pause_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cgroup_freeze -Wl,--wrap=cgroup_thaw \
+	-Wl,--wrap=cgroup_path -Wl,--wrap=cgroup_files -Wl,--wrap=cgroup_exec_fd \
+	-Wl,--wrap=process_start -Wl,--wrap=process_create -Wl,--wrap=process_release
+
 DEVICE_TESTS = \
 	tests/unit/agent/test_device_watch \
 	tests/unit/agent/test_passthrough \
