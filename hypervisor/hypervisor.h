@@ -50,6 +50,12 @@ struct hv_spec {
 	 * that no memory is charged elsewhere. NULL: they stay in ours.
 	 */
 	const char *cgroup;
+
+	/*
+	 * A serial port alone: the agent is reached by whoever connects to a socket in run_dir, one after the
+	 * other, and not over one stream that is there before the VMM is. For tests.
+	 */
+	bool agent_listens;
 };
 
 #define HV_SHARE_TAG "kataShared" /* the name that Kata agents know the share by */
@@ -97,6 +103,7 @@ void hv_stop(struct hv *hv);
 void hv_free(struct hv *hv);
 
 pid_t hv_pid(const struct hv *hv);
+/* Its path, or descriptor, is there until hv_stop(). */
 const struct transport_address *hv_agent_address(const struct hv *hv);
 
 /*

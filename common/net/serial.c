@@ -100,6 +100,28 @@ struct io *serial_connect(const char *path, struct deadline d, struct err *e)
 	return take_ptr(io);
 }
 
+struct io *serial_connect_stream(int fd, struct deadline d, struct err *e)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	auto_io struct io *io = NULL;
+
+	if (copy < 0) {
+		err_sys(e, errno, "copy the descriptor of the serial port");
+		return NULL;
+	}
+	io = io_consume(copy, e);
+	if (!io)
+		return NULL;
+	for (int64_t again_ms = SERIAL_AGAIN_MS;; again_ms *= 2) {
+		struct deadline limit = deadline_min(d, deadline_in_ms(again_ms));
+
+		if (serial_handshake_host(io, limit, e) == 0)
+			return take_ptr(io);
+		if (e->code != ERR_TIMEOUT || deadline_passed(d))
+			return NULL;
+	}
+}
+
 /* Where the guest stands: which nonce it answered last, "" for none. */
 struct guest_side {
 	struct line line;

@@ -32,13 +32,21 @@
  * is empty. If the host is back before the guest looked, the guest still serves the old connection
  * and takes the HELLO for part of it. Therefore a host whose HELLO stays without an answer hangs up
  * for a while before it tries again (SERIAL_HANG_UP_MS, growing), and the guest sees the end then.
+ *
+ * A host may also be at the other end of the VMM's from the start (a socket pair), for one connection
+ * that ends with the machine. A VMM keeps what it is sent until the guest opens the port. The guest may
+ * lose it even so, if who read it there was started anew: then the next HELLO goes the same way.
  */
 
 #define SERIAL_TRY_MS     3000 /* for an answer to HELLO; a guest that boots answers when it is up */
 #define SERIAL_HANG_UP_MS 200
+#define SERIAL_AGAIN_MS   1000 /* to the second HELLO on a stream; then twice as long each time */
 
 /* Host. One try; `path`: the unix socket of the VMM's character device. */
 struct io *serial_connect(const char *path, struct deadline d, struct err *e) must_check;
+
+/* Host. The one connection over a pair's end; `fd` is borrowed, the connection has a copy of it. */
+struct io *serial_connect_stream(int fd, struct deadline d, struct err *e) must_check;
 
 /* The two halves of the handshake, on a stream that is open. */
 int serial_handshake_host(struct io *io, struct deadline d, struct err *e) must_check;

@@ -28,6 +28,7 @@ static const struct {
 	[TRANSPORT_HVSOCK] = { "hvsock://", "hybrid vsock" },
 	[TRANSPORT_SERIAL] = { "serial://", "serial port" },
 	[TRANSPORT_UNIX] = { "unix://", "unix socket" },
+	[TRANSPORT_SERIAL_STREAM] = { NULL, "serial port" },
 };
 
 const char *transport_kind_name(enum transport_kind kind)
@@ -87,6 +88,8 @@ static bool parse_rest(const char *rest, struct transport_address *a)
 	case TRANSPORT_SERIAL:
 	case TRANSPORT_UNIX:
 		return copy_path(rest, strlen(rest), a);
+	case TRANSPORT_SERIAL_STREAM:
+		break;
 	}
 	return false;
 }
@@ -95,9 +98,9 @@ int transport_parse(const char *uri, struct transport_address *ret, struct err *
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct transport_address a = { .kind = (enum transport_kind)i };
-		size_t len = strlen(kinds[i].scheme);
+		size_t len = kinds[i].scheme ? strlen(kinds[i].scheme) : 0;
 
-		if (strncmp(uri, kinds[i].scheme, len) != 0)
+		if (len == 0 || strncmp(uri, kinds[i].scheme, len) != 0)
 			continue;
 		if (!parse_rest(uri + len, &a))
 			break;
@@ -125,14 +128,18 @@ static struct io *connect_once(const struct transport_address *to, struct deadli
 		return serial_connect(to->path, limit, e);
 	case TRANSPORT_UNIX:
 		return unix_connect(to->path, limit, e);
+	case TRANSPORT_SERIAL_STREAM:
+		return serial_connect_stream(to->fd, d, e);
 	}
 	err_set(e, ERR_INTERNAL, "unknown kind of transport");
 	return NULL;
 }
 
 /* What can change while a VM boots: its socket appears, its agent begins to listen. */
-static bool worth_another_try(const struct err *e)
+static bool worth_another_try(const struct transport_address *to, const struct err *e)
 {
+	if (to->kind == TRANSPORT_SERIAL_STREAM)
+		return e->code == ERR_TIMEOUT;
 	return e->code == ERR_UNAVAILABLE || e->code == ERR_NOT_FOUND || e->code == ERR_TIMEOUT;
 }
 
@@ -155,7 +162,7 @@ struct io *transport_connect(const struct transport_address *to, struct deadline
 		} else {
 			pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 		}
-		if (!worth_another_try(&last)) {
+		if (!worth_another_try(to, &last)) {
 			*e = last;
 			err_wrap(e, "%s", transport_kind_name(to->kind));
 			return NULL;
@@ -195,6 +202,9 @@ struct transport_listener *transport_listen(const struct transport_address *at, 
 		return l;
 	case TRANSPORT_HVSOCK:
 		err_set(e, ERR_INVALID, "hybrid vsock is listened on as vsock, inside the guest");
+		break;
+	case TRANSPORT_SERIAL_STREAM:
+		err_set(e, ERR_INVALID, "a stream is connected already");
 		break;
 	}
 	if (fd >= 0)

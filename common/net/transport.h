@@ -15,12 +15,15 @@
  *   serial://NAME            a virtio-serial port: in the guest by its name (looked up under
  *                            /sys/class/virtio-ports), on the host the chardev's socket by its path
  *   unix://PATH              for tests and debugging
+ *
+ * and, without a text of its own, a descriptor that is the host's end of a serial port already.
  */
 enum transport_kind {
 	TRANSPORT_VSOCK,
 	TRANSPORT_HVSOCK,
 	TRANSPORT_SERIAL,
-	TRANSPORT_UNIX
+	TRANSPORT_UNIX,
+	TRANSPORT_SERIAL_STREAM, /* bears one connection, see serial.h */
 };
 
 #define TRANSPORT_PATH_MAX 4096 /* bytes with the NUL: PATH_MAX, see unix.h */
@@ -28,6 +31,7 @@ enum transport_kind {
 struct transport_address {
 	enum transport_kind kind;
 	uint32_t cid, port;
+	int fd;                        /* the stream; borrowed from who made the address */
 	char path[TRANSPORT_PATH_MAX]; /* of the socket, or the name of the serial port */
 };
 
@@ -39,7 +43,8 @@ int transport_parse(const char *uri, struct transport_address *ret, struct err *
 
 /*
  * Host: connect, trying again until the guest listens or the deadline comes; the error then says
- * what the last try met. On a serial port this includes getting both sides in step.
+ * what the last try met. On a serial port this includes getting both sides in step. A stream that has
+ * ended is not tried again.
  */
 struct io *transport_connect(const struct transport_address *to, struct deadline d, struct err *e)
 	must_check;

@@ -179,7 +179,8 @@ static void add_agent(char ***args, const struct qemu_choices *q)
 		break;
 	case CONFIG_TRANSPORT_SERIAL:
 	case CONFIG_TRANSPORT_AUTO:
-		add(args, "-chardev", "socket,id=agent,fd=%d,server=on,wait=off", QEMU_FD_AGENT);
+		add(args, "-chardev", "socket,id=agent,fd=%d%s", QEMU_FD_AGENT,
+		    q->agent_listens ? ",server=on,wait=off" : "");
 		add(args, "-device", "virtserialport,bus=ports.0,chardev=agent,name=%s",
 		    AGENT_SERIAL_NAME);
 		break;

@@ -19,7 +19,7 @@
 enum qemu_fd {
 	QEMU_FD_QMP = 3, /* socket pair: the monitor */
 	QEMU_FD_CONSOLE, /* socket pair: the guest's console */
-	QEMU_FD_AGENT,   /* vsock: /dev/vhost-vsock; hybrid: vhost-user; serial: listening socket */
+	QEMU_FD_AGENT,   /* vsock: /dev/vhost-vsock; hybrid: vhost-user; serial: socket pair */
 	QEMU_FD_FS,      /* vhost-user, to virtiofsd */
 	QEMU_FD_DEBUG,   /* listening socket: debug console */
 	QEMU_FD_NICS, /* the first of: for each NIC, its taps, then its /dev/vhost-net, or its socket */
@@ -36,6 +36,7 @@ struct qemu_choices {
 	uint32_t tsc_khz;                /* of an emulated processor; 0: the guest measures it */
 	bool share;                      /* virtio-fs */
 	bool debug_console;
+	bool agent_listens;        /* serial: QEMU_FD_AGENT is a listening socket */
 	const struct hv_nic *nics; /* the descriptors in them do not matter */
 	size_t n_nics;
 	bool passt; /* a NIC of the kind "user" is connected to passt; else QEMU does that itself */

@@ -222,6 +222,41 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 
 /* ---- The agent's channel ---- */
 
+/*
+ * A guest's answer of 1 MiB comes as 256 pages, each a message of its own that takes 8.5 KiB of the
+ * kernel's memory: with less room QEMU's main loop waits for the shim in the middle of it. setsockopt(2)
+ * doubles the number. Who may not go beyond net.core.wmem_max gets that.
+ */
+#define AGENT_SEND_BUFFER (1 << 20)
+
+static void enlarge_send_buffer(int fd)
+{
+	static const int bytes = AGENT_SEND_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static void close_agent_stream(void *arg)
+{
+	struct hv *hv = arg;
+
+	(void)close(hv->agent.fd);
+	hv->agent.fd = -1;
+}
+
+static int make_agent_stream(struct qemu *q, struct undo *u, struct err *e)
+{
+	struct hv *hv = q->hv;
+
+	if (make_pair(q, QEMU_FD_AGENT, &hv->agent.fd, e) < 0)
+		return -1;
+	hv->agent.kind = TRANSPORT_SERIAL_STREAM;
+	undo_push(u, "agent stream", close_agent_stream, hv);
+	enlarge_send_buffer(q->fds[q->n_fds - 1].from);
+	return 0;
+}
+
 static void remove_agent_socket(void *arg)
 {
 	const struct hv *hv = arg;
@@ -266,7 +301,7 @@ static int start_agent_channel(struct qemu *q, struct qemu_choices *ch, const ch
 		return 0;
 	case CONFIG_TRANSPORT_SERIAL:
 	case CONFIG_TRANSPORT_AUTO:
-		return listen_for_agent(q, u, e);
+		return ch->agent_listens ? listen_for_agent(q, u, e) : make_agent_stream(q, u, e);
 	}
 	return 0;
 }
@@ -441,6 +476,7 @@ static int qemu_launch(struct hv *hv, struct undo *u, struct deadline d, struct 
 		.firmware = firmware,
 		.nics = hv->spec.nics,
 		.n_nics = hv->spec.n_nics,
+		.agent_listens = hv->spec.agent_listens,
 	};
 	struct qemu *q;
 	int r;

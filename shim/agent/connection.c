@@ -95,6 +95,8 @@ static int check_serving(struct agent *a, struct deadline d, struct err *e)
 
 struct agent *agent_connect(const struct transport_address *at, struct deadline d, struct err *e)
 {
+	const bool only_one = at->kind == TRANSPORT_SERIAL_STREAM;
+
 	for (int64_t answer_ms = FIRST_ANSWER_MS;; answer_ms *= 2) {
 		struct io *conn = transport_connect(at, d, e);
 		struct agent *a;
@@ -102,9 +104,12 @@ struct agent *agent_connect(const struct transport_address *at, struct deadline 
 		if (!conn)
 			return NULL;
 		a = agent_over(conn);
-		if (check_serving(a, deadline_min(d, deadline_in_ms(answer_ms)), e) == 0)
+		if (check_serving(a, only_one ? d : deadline_min(d, deadline_in_ms(answer_ms)),
+				  e) == 0)
 			return a;
 		agent_free(a);
+		if (only_one)
+			return NULL;
 		/*
 		 * A hybrid vsock may accept for a guest that is not listening yet, and then hang up; and a
 		 * connection that carries nothing is no reason to wait for one that does until the end.

@@ -120,6 +120,9 @@ static int launch(struct sandbox *s, const struct oci_spec *spec, const char *ru
 	return 0;
 }
 
+/* From the end of the connection to the news that the machine has died, which says more. */
+#define DEATH_NEWS_MS 200
+
 /* Connecting is a fiber of its own, so that a VM that dies meanwhile ends it at once. */
 struct connecting {
 	struct sandbox *s;
@@ -163,6 +166,15 @@ static int connect_failed(const struct sandbox *s, const struct connecting *c, s
 	return *words ? err_append(e, "%s", words) : -1;
 }
 
+static void wait_for_news(struct sandbox *s)
+{
+	struct deadline limit = deadline_in_ms(DEATH_NEWS_MS);
+	struct err ignored = ERR_INIT;
+
+	while (!s->dead && cond_wait(&s->changed, limit, &ignored) == 0)
+		continue;
+}
+
 static int connect_to_agent(struct sandbox *s, struct deadline d, struct err *e)
 {
 	struct connecting c = {
@@ -179,6 +191,8 @@ static int connect_to_agent(struct sandbox *s, struct deadline d, struct err *e)
 	if (!c.done)
 		fiber_group_cancel(&group);
 	fiber_group_wait(&group);
+	if (!c.agent && c.e.code == ERR_UNAVAILABLE)
+		wait_for_news(s);
 	if (c.agent) {
 		s->agent = c.agent;
 		undo_push(&s->teardown, "agent connection", undo_agent, s);

@@ -46,6 +46,7 @@ static char *address_text(const struct transport_address *a)
 	case TRANSPORT_SERIAL:
 		return xasprintf("serial://%s", a->path);
 	case TRANSPORT_UNIX:
+	case TRANSPORT_SERIAL_STREAM:
 		break;
 	}
 	return xasprintf("unix://%s", a->path);
@@ -114,6 +115,7 @@ static void run(void *arg)
 		.run_dir = m->run_dir,
 		.share_dir = m->share,
 		.netns_fd = -1,
+		.agent_listens = true,
 	};
 
 	m->failed = true;

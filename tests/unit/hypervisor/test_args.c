@@ -255,6 +255,7 @@ static void test_serial_debug_share(void **state)
 	(void)state;
 	c.hypervisor.machine_type = TEXT("microvm");
 	q.debug_console = true;
+	q.agent_listens = true;
 	q.share = true;
 	compare("serial-debug-share", &q, &c);
 }

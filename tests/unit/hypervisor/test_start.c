@@ -37,6 +37,7 @@ static struct {
 	size_t n_children;
 	struct fiber_group peers;
 	int daemon_socket;
+	int send_buffer; /* of QEMU's end of the agent's channel */
 } host;
 
 static char run_dir[64];
@@ -149,6 +150,16 @@ static void start_monitor(const struct child_spec *spec)
 	}
 }
 
+static void look_at_channel(const struct child_spec *spec)
+{
+	socklen_t len = sizeof(host.send_buffer);
+
+	for (size_t i = 0; i < spec->n_fds; i++)
+		if (spec->fds[i].to == QEMU_FD_AGENT)
+			(void)getsockopt(spec->fds[i].from, SOL_SOCKET, SO_SNDBUF,
+					 &host.send_buffer, &len);
+}
+
 static void start_daemon_socket(const struct child_spec *spec)
 {
 	auto_free char *path = xasprintf("%s/vhost.sock", spec->cwd);
@@ -174,8 +185,10 @@ struct child *__wrap_child_spawn(const struct child_spec *spec, struct err *e)
 	if (!c) /* its own pipe was refused */
 		return NULL;
 	host.children[host.n_children++] = child_pid(c);
-	if (strcmp(spec->name, "qemu") == 0)
+	if (strcmp(spec->name, "qemu") == 0) {
 		start_monitor(spec);
+		look_at_channel(spec);
+	}
 	if (strcmp(spec->name, "vhost-device-vsock") == 0)
 		start_daemon_socket(spec);
 	return c;
@@ -212,6 +225,8 @@ static void settle(void)
 	fiber_yield();
 }
 
+static bool agent_listens;
+
 /* True if the start got through. `fds`: descriptors open without any machine; 0: not known yet. */
 static bool start_once(int fail_at, int fds)
 {
@@ -219,7 +234,8 @@ static bool start_once(int fail_at, int fds)
 				      .config = &config,
 				      .run_dir = run_dir,
 				      .share_dir = "/tmp",
-				      .netns_fd = -1 };
+				      .netns_fd = -1,
+				      .agent_listens = agent_listens };
 	struct hv *hv = NULL;
 	struct err e = ERR_INIT;
 	bool started;
@@ -269,12 +285,75 @@ static void test_serial(void **state)
 	fiber_main(fail_everywhere, &t);
 }
 
+static void test_serial_listening(void **state)
+{
+	enum config_transport t = CONFIG_TRANSPORT_SERIAL;
+
+	(void)state;
+	agent_listens = true;
+	fiber_main(fail_everywhere, &t);
+	agent_listens = false;
+}
+
 static void test_hybrid_vsock(void **state)
 {
 	enum config_transport t = CONFIG_TRANSPORT_HVSOCK;
 
 	(void)state;
 	fiber_main(fail_everywhere, &t);
+}
+
+/* ---- The agent's stream ---- */
+
+/* Twice what was asked for where we may go beyond the host's limit, else twice the limit. */
+static int granted_send_buffer(void)
+{
+	int fds[2], bytes = 1 << 20;
+	socklen_t len = sizeof(bytes);
+
+	assert_int_equal(__real_socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	if (setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, len) < 0)
+		assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, len), 0);
+	assert_int_equal(getsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	return bytes;
+}
+
+static void start_with_stream(void *arg)
+{
+	const struct hv_spec spec = {
+		.id = "t1", .config = &config, .run_dir = run_dir, .netns_fd = -1
+	};
+	const struct transport_address *at;
+	struct err e = ERR_INIT, why = ERR_INIT;
+	struct hv *hv = NULL;
+	char byte;
+
+	(void)arg;
+	memset(&host, 0, sizeof(host));
+	host.daemon_socket = -1;
+	assert_ok(hv_start(&spec, deadline_in_ms(PATIENCE_MS), &hv, &e), &e);
+	at = hv_agent_address(hv);
+	assert_int_equal(at->kind, TRANSPORT_SERIAL_STREAM);
+	assert_int_equal(host.send_buffer, granted_send_buffer());
+
+	/* QEMU alone has the other end: its death is seen here. */
+	assert_int_equal(recv(at->fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(kill(host.children[0], SIGKILL), 0);
+	assert_ok(hv_wait_dead(hv, deadline_in_ms(PATIENCE_MS), &why, &e), &e);
+	assert_null(transport_connect(at, deadline_in_ms(PATIENCE_MS), &e));
+	assert_int_equal(e.code, ERR_UNAVAILABLE);
+	hv_free(hv);
+	settle();
+}
+
+static void test_stream(void **state)
+{
+	(void)state;
+	config.hypervisor.transport = CONFIG_TRANSPORT_SERIAL;
+	fiber_main(start_with_stream, NULL);
 }
 
 /* ---- Death ---- */
@@ -484,7 +563,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serial),
+		cmocka_unit_test(test_serial_listening),
 		cmocka_unit_test(test_hybrid_vsock),
+		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_death_of_qemu),
 		cmocka_unit_test(test_death_of_virtiofsd),
 		cmocka_unit_test(test_stop_with_devices),

@@ -163,6 +163,50 @@ static void host_deadline(void *arg)
 	close_pair();
 }
 
+/* A stream that is the port's own: the guest is late, the first HELLO was lost, the VMM dies. */
+static void lossy_guest(void *arg)
+{
+	struct err e = ERR_INIT;
+	char line[1 + 11 + 32 + 1];
+
+	(void)arg;
+	assert_ok(io_read_exactly(seen.guest, line, sizeof(line), deadline_in_ms(PATIENCE_MS), &e),
+		  &e);
+	guest_side(NULL);
+}
+
+static void stream(void *arg)
+{
+	struct err e = ERR_INIT;
+	struct io *host;
+	int64_t begun;
+
+	(void)arg;
+	open_pair();
+	fiber_group_start(&seen.group, "guest", lossy_guest, NULL);
+	host = serial_connect_stream(io_fd(seen.host), deadline_in_ms(PATIENCE_MS), &e);
+	assert_non_null(host);
+	put_text(host, "first bytes");
+	fiber_group_wait(&seen.group);
+	assert_int_equal(seen.guest_result, 0);
+	expect_text(seen.guest, "first bytes");
+	put_text(seen.guest, "answer");
+	expect_text(host, "answer");
+	io_free(host);
+	close_pair();
+
+	open_pair();
+	assert_null(
+		serial_connect_stream(io_fd(seen.host), deadline_in_ms(2 * SERIAL_AGAIN_MS), &e));
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	begun = clock_now_ms();
+	io_shutdown(seen.guest);
+	assert_null(serial_connect_stream(io_fd(seen.host), deadline_in_ms(PATIENCE_MS), &e));
+	assert_int_equal(e.code, ERR_UNAVAILABLE);
+	assert_true(clock_now_ms() - begun < AT_ONCE_MS);
+	close_pair();
+}
+
 /* End of file is how a port without a host reads: the guest waits for one to come. */
 static void no_host(void *arg)
 {
@@ -304,6 +348,7 @@ static void two_connections(void *arg)
 IN_FIBER(in_step)
 IN_FIBER(guest_follows_the_last_hello)
 IN_FIBER(host_deadline)
+IN_FIBER(stream)
 IN_FIBER(no_host)
 IN_FIBER(two_connections)
 
@@ -313,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_in_step),
 		cmocka_unit_test(test_guest_follows_the_last_hello),
 		cmocka_unit_test(test_host_deadline),
+		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_no_host),
 		cmocka_unit_test_setup_teardown(test_find_port, make_dirs, remove_dirs),
 		cmocka_unit_test_setup_teardown(test_two_connections, make_dirs, remove_dirs),
