@@ -68,12 +68,13 @@ def measure(ct, table, options):
     if "pods" in want and options.pause_image:
         measure_pods(table, options)
     if "stdout" in want:
-        measure_streams(ct, table, options, container_stdout.SerialRaw(ct.run))
+        for processors in (1, 2):
+            measure_streams(ct, table, options, container_stdout.SerialRaw(ct.run), processors)
     if "vsock" in want and options.vsock_daemon:
         raw = container_stdout.VsockRaw(options.vsock_daemon)
         ct.write_husk_config(settings(raw.transport, raw.vmm_config))
         calls.measure(ct, table, program, 0, options.execs, raw.label)
-        measure_streams(ct, table, options, raw)
+        measure_streams(ct, table, options, raw, 1)
 
 
 # Pods that start side by side on few processors wait for each other, longer than cri.Cri's own setting has it.
@@ -103,10 +104,11 @@ def measure_pods(table, options):
     table.add("left over by pods", len(left), "", 0, 0)
 
 
-def measure_streams(ct, table, options, raw):
-    ct.write_husk_config(settings(raw.transport, raw.vmm_config))
+def measure_streams(ct, table, options, raw, processors):
+    ct.write_husk_config(settings(raw.transport, f"{raw.vmm_config}default_vcpus = {processors}\n"))
     try:
-        container_stdout.measure(ct, table, raw, options.programs, options.mib, options.streams)
+        container_stdout.measure(ct, table, raw, f"{raw.label}, {processors} virtual", options.programs, options.mib,
+                                 options.streams)
     finally:
         raw.close()
 

@@ -3,7 +3,8 @@
 
 raw: bench/guest_pump in the container writes so many bytes from its memory straight to the transport, and
 they are read here from the socket. Over the serial ports of virtio that is a port of the benchmark's own,
-which a wrapper around QEMU adds; over vsock another port than the agent's.
+which a wrapper around QEMU adds, with the send buffer that QEMU's end of the agent's has; over vsock another
+port than the agent's.
 stdout: the same program writes as many bytes from the same memory to its standard output, as an exec started
 at the shim, with a fifo that is read here.
 relay: what any standard output has to do, and nothing else: `dd` into a pipe, and guest_pump from that
@@ -16,6 +17,7 @@ All but pipe, of which nothing arrives, are counted and timed here, from the fir
 turns.
 """
 
+import ctypes
 import json
 import os
 import socket
@@ -34,6 +36,7 @@ CHUNK = 1 << 20
 PUMP_PORT = 2000
 SERIAL_NAME = "husk.bench"
 SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Process"
+SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the kernel doubles what it is given
 SETTLE_S = 0.3  # for what is behind a run: the processes' ends, the agent's answers
 
 
@@ -80,6 +83,23 @@ class Exec:
             raise Failure(f"a process in the container ended with {status}")
 
 
+def sockets_of(pid):
+    """Its unix sockets, as copies: an option that is set here is set there."""
+    getfd = 438  # pidfd_getfd(2), on every architecture
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            continue
+        fd = libc.syscall(getfd, process, int(number), 0)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        with socket.socket(fileno=fd) as copy:
+            if copy.family == socket.AF_UNIX:
+                yield copy
+    os.close(process)
+
+
 class SerialRaw:
     """A virtio-serial port beside the agent's, connected here when QEMU starts."""
 
@@ -99,8 +119,14 @@ class SerialRaw:
         self.vmm_config = f'path = "{self.wrapper}"\n'
         self.stream = None
 
-    def started(self, _):
+    def started(self, _, qemu):
         self.stream, _ = self.listener.accept()
+        buffer = max(end.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for end in sockets_of(qemu))
+        ours = [end.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, buffer // 2) for end in sockets_of(qemu)
+                if end.getpeername() == self.path]
+        if len(ours) != 1:
+            raise Failure(f"QEMU has {len(ours)} connections to {self.path}")
+        print(f"send buffer of the agent's socket and of raw's: {buffer >> 10} KiB", flush=True)
 
     def arguments(self):
         return f"serial {SERIAL_NAME}"
@@ -124,7 +150,7 @@ class VsockRaw:
         self.vmm_config = f'vsock_daemon = "{daemon}"\n'
         self.path = None
 
-    def started(self, name):
+    def started(self, name, _):
         self.path = vsock_path(name)
 
     def arguments(self):
@@ -230,12 +256,12 @@ def parts_of(ct, name):
     return parts
 
 
-def measure(ct, table, raw, programs, mib, repetitions):
-    section(f"stdout to a fifo, {mib} MiB, {raw.label}, {repetitions} of each in turn")
+def measure(ct, table, raw, label, programs, mib, repetitions):
+    section(f"stdout to a fifo, {mib} MiB, {label}, {repetitions} of each in turn")
     name = ct.detached("sleep", "10000", options=(
         "--privileged", "--mount", f"type=bind,src={programs},dst=/bench,options=rbind:ro"))
-    raw.started(name)
     parts = parts_of(ct, name)
+    raw.started(name, parts["qemu"])
 
     def pump(piece):
         return "/bench/guest_pump", "stdout", str(piece), str(mib << 20)
@@ -257,7 +283,7 @@ def measure(ct, table, raw, programs, mib, repetitions):
         ct.remove(name)
     for kind, run in runs.items():
         print(f"{kind:6}  {run.line()}", flush=True)
-    table.add(f"stdout / raw, {raw.label}", 100 * runs["stdout"].median() / runs["raw"].median(), "%", 80, 95,
+    table.add(f"stdout / raw, {label}", 100 * runs["stdout"].median() / runs["raw"].median(), "%", 80, 95,
               at_most=False)
     of_pipe, of_raw = (runs[kind].virtual_processors() for kind in ("pipe", "raw"))
     print(f"processor time of the guest, pipe / raw {of_pipe / of_raw:.2f}")

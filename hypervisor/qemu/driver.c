@@ -223,9 +223,11 @@ static int choose(const struct hv *hv, struct qemu_choices *ch, struct host_fact
 /* ---- The agent's channel ---- */
 
 /*
- * A guest's answer of 1 MiB comes as 256 pages, each a message of its own that takes 8.5 KiB of the
- * kernel's memory: with less room QEMU's main loop waits for the shim in the middle of it. setsockopt(2)
- * doubles the number. Who may not go beyond net.core.wmem_max gets that.
+ * What a process says comes in answers of up to 1 MiB, two of them under way. QEMU sends each page of
+ * them as a message of its own, which counts as 4.8 KiB (Linux 6.18), so that the 208 KiB of a socket hold 176
+ * and QEMU's main loop, which has its big lock meanwhile, waits for the shim again and again. setsockopt(2)
+ * doubles the number: 1.7 MiB of pages. Who may not go beyond net.core.wmem_max, 208 KiB by default, gets
+ * twice that.
  */
 #define AGENT_SEND_BUFFER (1 << 20)
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent.pb-c.h"
@@ -22,6 +23,7 @@ struct fake_hv fake_hv;
 struct hv {
 	struct transport_address agent;
 	struct io *listener;
+	int port; /* the other end of agent.fd; -1: none */
 	struct fiber_group fibers;
 	bool dead, ending;
 	struct err why;
@@ -128,6 +130,23 @@ static void accept_all(void *arg)
 	}
 }
 
+static void make_stream(struct hv *hv)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		abort();
+	hv->agent.kind = TRANSPORT_SERIAL_STREAM;
+	hv->agent.fd = ends[0];
+	hv->port = ends[1];
+}
+
+void fake_hv_hang_up(void)
+{
+	(void)close(current->port);
+	current->port = -1;
+}
+
 int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, struct err *e)
 {
 	struct hv *hv = xnew(struct hv);
@@ -145,6 +164,9 @@ int hv_start(const struct hv_spec *spec, struct deadline d, struct hv **ret, str
 	if (!hv->listener)
 		abort();
 	fiber_group_start(&hv->fibers, "scripted agent's door", accept_all, hv);
+	hv->port = -1;
+	if (fake_hv.stream)
+		make_stream(hv);
 	fake_hv.had_share = spec->share_dir && access(spec->share_dir, R_OK) == 0;
 	fake_hv.had_cgroup = spec->cgroup && access(spec->cgroup, R_OK) == 0;
 	fake_hv.vcpus = spec->size.vcpus;
@@ -170,6 +192,9 @@ void hv_free(struct hv *hv)
 		return;
 	hv_stop(hv);
 	io_free(hv->listener);
+	if (fake_hv.stream)
+		(void)close(hv->agent.fd);
+	close_slot(&hv->port);
 	fake_hv.running--;
 	current = NULL;
 	free(hv);

@@ -10,6 +10,7 @@
  */
 struct fake_hv {
 	bool silent;            /* the agent accepts and never answers */
+	bool stream;            /* there is none, but a serial port's stream that nobody reads */
 	unsigned lost_calls;    /* so many of the first are never answered */
 	const char *refuse;     /* the agent answers this method with an error; NULL: none */
 	const char *last_words; /* "" by default */
@@ -35,6 +36,9 @@ struct fake_hv {
 	bool root_readonly;    /* of it */
 };
 extern struct fake_hv fake_hv;
+
+/* The stream ends. */
+void fake_hv_hang_up(void);
 
 /* The machine dies. */
 void fake_hv_die(const char *why);

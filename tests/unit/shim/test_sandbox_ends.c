@@ -47,6 +47,57 @@ static void test_vm_dies_while_connecting(void **state)
 	assert_in_range(t.ms, 40, AT_ONCE_MS);
 }
 
+/* Its connection ends before the news of its death is there. */
+static void hang_up_then_die(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	if (fiber_sleep_ms(50, &e) < 0)
+		return;
+	fake_hv_hang_up();
+	if (fiber_sleep_ms(20, &e) == 0)
+		fake_hv_die("qemu was killed by signal 9");
+}
+
+static void hangs_up_and_dies(void *arg)
+{
+	fiber_start("killer", hang_up_then_die, NULL);
+	start_only(arg);
+}
+
+static void hang_up_soon(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	if (fiber_sleep_ms(50, &e) == 0)
+		fake_hv_hang_up();
+}
+
+static void hangs_up(void *arg)
+{
+	fiber_start("hanger-up", hang_up_soon, NULL);
+	start_only(arg);
+}
+
+static void test_stream_ends_while_connecting(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fake_hv.stream = true;
+	fiber_main(hangs_up_and_dies, NULL);
+	assert_int_equal(t.result, -1);
+	assert_non_null(strstr(t.e.text, "the VM died: qemu was killed by signal 9"));
+	assert_in_range(t.ms, 40, AT_ONCE_MS);
+	t.e = ERR_INIT;
+	fiber_main(hangs_up, NULL);
+	assert_int_equal(t.result, -1);
+	assert_non_null(strstr(t.e.text, "serial port: read: Connection reset by peer"));
+	assert_in_range(t.ms, 40, AT_ONCE_MS);
+}
+
 static void dies_at_work(void *arg)
 {
 	struct sandbox_container *c = NULL;
@@ -202,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_vm_dies_while_connecting),
+		CASE(test_stream_ends_while_connecting),
 		CASE(test_vm_dies_at_work),
 		CASE(test_ends_while_a_container_is_made),
 		CASE(test_freed_while_a_container_is_made),
