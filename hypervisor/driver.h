@@ -36,6 +36,7 @@ struct hv {
 
 	bool dead;
 	struct err why;   /* once dead */
+	struct hv_dead_process dead_process;
 	struct cond died; /* `dead` was set */
 
 	struct undo teardown; /* everything a running VM holds */

@@ -236,6 +236,11 @@ int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *
 	return 0;
 }
 
+struct hv_dead_process hv_dead_process(const struct hv *hv)
+{
+	return hv->dead_process;
+}
+
 static void add_words(struct buf *out, const char *who, const struct console *said)
 {
 	auto_buf struct buf tail = BUF_INIT;

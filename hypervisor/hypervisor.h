@@ -115,6 +115,14 @@ void hv_wait_agent_channel(struct hv *hv, struct deadline d);
 /* Until the VMM or a helper it cannot live without (virtiofsd) has died; *why names it. */
 int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *e) must_check;
 
+/* The process whose end was the machine's. */
+struct hv_dead_process {
+	const char *name; /* a literal: "qemu"; NULL: the machine was ended otherwise, or lives */
+	pid_t pid;
+	int exit_code; /* 128 + signal */
+};
+struct hv_dead_process hv_dead_process(const struct hv *hv);
+
 /*
  * For `delete` after a crash of the shim: kill the VMM and helpers that run_dir records and that
  * still run (told apart from a stranger with the same pid by their start time), and wait a moment

@@ -67,6 +67,10 @@ static void watch(void *arg)
 	limit = deadline_in_ms(LAST_OUTPUT_MS);
 	while (!p->output_ended && cond_wait(&p->ended, limit, &e) == 0)
 		continue;
+	if (!p->hv->dead)
+		p->hv->dead_process = (struct hv_dead_process){ .name = p->name,
+								.pid = child_pid(p->child),
+								.exit_code = code };
 	if (code == 128 + SIGKILL)
 		/* Nobody here does that: the kernel, for want of memory, or a person. */
 		hv_note_death(p->hv, ERR_UNAVAILABLE,

@@ -11,6 +11,7 @@ include shim/sandbox/local.mk
 noinst_LIBRARIES += libshimtask.a
 libshimtask_a_SOURCES = \
 	shim/events/publisher.c shim/events/publisher.h \
+	shim/events/sandbox_event.c shim/events/sandbox_event.h \
 	shim/events/task_events.c shim/events/task_events.h \
 	shim/options.c shim/options.h \
 	shim/record.c shim/record.h \

@@ -7,6 +7,7 @@
 #include "common/async/fiber.h"
 #include "common/oci/spec.h"
 #include "config/config.h"
+#include "hypervisor/hypervisor.h"
 #include "shim/agent/agent.h"
 
 /*
@@ -44,8 +45,13 @@ void sandbox_free(struct sandbox *s);
 int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, struct err *e)
 	must_check;
 bool sandbox_alive(const struct sandbox *s);
-/* Of one that died: was it the host's OOM killer? */
-bool sandbox_host_oom(const struct sandbox *s);
+
+/* Of one that died, what its reason says in words. */
+struct sandbox_death {
+	struct hv_dead_process process;
+	bool host_oom; /* the host's OOM killer was at work in its cgroup */
+};
+struct sandbox_death sandbox_death(const struct sandbox *s);
 
 pid_t sandbox_vmm_pid(const struct sandbox *s); /* what containerd is told as every task's pid */
 struct agent *sandbox_agent(struct sandbox *s); /* borrowed, until sandbox_free() */

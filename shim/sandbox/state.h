@@ -45,8 +45,8 @@ struct sandbox {
 
 	struct fiber_group watch;
 	bool dead;
-	bool host_oom;       /* once dead: the host's OOM killer was at work */
-	struct err why;      /* once dead */
+	struct err why; /* once dead */
+	struct sandbox_death death;
 	struct cond changed; /* dead or phase, or somebody has left */
 	unsigned waiting;    /* fibers between sandbox_enter() and sandbox_leave() */
 	unsigned wiring;     /* of these, those in network and hv, which stay for them */

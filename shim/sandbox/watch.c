@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Noticing that the VM has died, and what waits for that. */
+#include <signal.h>
+
 #include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/state.h"
 
@@ -14,6 +16,17 @@ void sandbox_set_dead(struct sandbox *s, const struct err *why)
 		agent_disconnect(s->agent);
 }
 
+/* What hypervisor/process.c can only suspect, and a later victim's own reason. */
+static void blame_oom_killer(const struct hv_dead_process *p, struct err *why)
+{
+	if (p->name && p->exit_code == 128 + SIGKILL)
+		err_set(why, ERR_UNAVAILABLE,
+			"%s (pid %d) was killed by signal 9 (the host's OOM killer)", p->name,
+			(int)p->pid);
+	else
+		err_wrap(why, "the host's OOM killer was at work");
+}
+
 static void watch(void *arg)
 {
 	struct sandbox *s = arg;
@@ -21,9 +34,12 @@ static void watch(void *arg)
 
 	if (hv_wait_dead(s->hv, DEADLINE_NEVER, &why, &e) < 0)
 		return; /* cancelled: it is being stopped */
+	if (s->phase == SANDBOX_STOPPING)
+		why.code = ERR_CANCELLED; /* the guest does what it was asked to */
+	s->death.process = hv_dead_process(s->hv);
 	if (host_cgroup_oom_kills(&s->dir) > 0) {
-		s->host_oom = true;
-		err_wrap(&why, "the host killed processes of the pod for want of memory");
+		s->death.host_oom = true;
+		blame_oom_killer(&s->death.process, &why);
 	}
 	sandbox_set_dead(s, &why);
 }
@@ -42,9 +58,9 @@ void sandbox_watch(struct sandbox *s)
 	undo_push(&s->teardown, "VM watch", undo_watch, s);
 }
 
-bool sandbox_host_oom(const struct sandbox *s)
+struct sandbox_death sandbox_death(const struct sandbox *s)
 {
-	return s->host_oom;
+	return s->death;
 }
 
 bool sandbox_alive(const struct sandbox *s)

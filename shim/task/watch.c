@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include "common/base/log.h"
+#include "common/base/mem.h"
+#include "shim/events/sandbox_event.h"
 #include "shim/events/task_events.h"
 
 /*
@@ -102,6 +104,51 @@ void process_finish(struct process *p, uint32_t status, struct timespec at)
 		service_end_sandbox(s);
 }
 
+/* The reason that a kubelet can show of an exit is this event. */
+static void tell_all_oom(const struct task_service *s)
+{
+	struct container *c, *next;
+
+	HASH_ITER(hh, s->containers, c, next) {
+		if (!(c->init->state & (PROCESS_ANY & ~PROCESS_STOPPED)))
+			continue;
+		c->oom_kills++;
+		event_task_oom(s->publisher, c->id);
+	}
+}
+
+static void tell_end(struct task_service *s, const struct err *why, const char *what,
+		     const struct sandbox_died_event *ev)
+{
+	struct sandbox_died_event event = *ev;
+	auto_free char *text = xasprintf("sandbox %s %s: %s", s->sandbox_id, what, why->text);
+
+	log_error("%s", text);
+	s->sandbox_end = *why;
+	event.sandbox_id = s->sandbox_id;
+	event.text = text;
+	event_sandbox_died(s->publisher, &event);
+}
+
+/*
+ * To be told before the exits that come of it, so that each fiber which has one to tell calls this first. The
+ * first reason stays, and a machine that was stopped did not die.
+ */
+static void note_death(struct task_service *s, const struct err *why)
+{
+	struct sandbox_death death = sandbox_death(s->sandbox);
+
+	if (why->code == ERR_CANCELLED || s->sandbox_end.code != ERR_NONE)
+		return;
+	tell_end(s, why, "died",
+		 &(struct sandbox_died_event){
+			 .reason = death.host_oom ? SANDBOX_HOST_OOM : SANDBOX_MACHINE_DIED,
+			 .process = death.process,
+		 });
+	if (death.host_oom)
+		tell_all_oom(s);
+}
+
 /*
  * Most likely the VM has died, and then why is known in a moment: it comes before the exits. Without
  * its agent a VM that lives is of no use, and what ran in it will not be heard of again.
@@ -110,12 +157,16 @@ static void agent_is_lost(struct task_service *s, const struct err *lost)
 {
 	struct err why = ERR_INIT, e = ERR_INIT;
 
-	if (!s->sandbox || s->ended ||
-	    sandbox_wait_dead(s->sandbox, deadline_in_ms(DEATH_MS), &why, &e) == 0 ||
-	    e.code != ERR_TIMEOUT || s->ending)
+	if (!s->sandbox || s->ended)
 		return;
-	log_error("sandbox %s has lost its agent: %s", s->sandbox_id, lost->text);
-	s->sandbox_end = *lost;
+	if (sandbox_wait_dead(s->sandbox, deadline_in_ms(DEATH_MS), &why, &e) == 0) {
+		note_death(s, &why);
+		return;
+	}
+	if (e.code != ERR_TIMEOUT || s->ending)
+		return;
+	tell_end(s, lost, "has lost its agent",
+		 &(struct sandbox_died_event){ .reason = SANDBOX_AGENT_LOST });
 	service_end_sandbox(s);
 }
 
@@ -214,19 +265,6 @@ static void end_all(struct task_service *s)
 	}
 }
 
-/* The reason that containerd can show of an exit is this event, and it comes before the exit. */
-static void tell_all_oom(const struct task_service *s)
-{
-	struct container *c, *next;
-
-	HASH_ITER(hh, s->containers, c, next) {
-		if (!(c->init->state & (PROCESS_ANY & ~PROCESS_STOPPED)))
-			continue;
-		c->oom_kills++;
-		event_task_oom(s->publisher, c->id);
-	}
-}
-
 static void watch_death(void *arg)
 {
 	struct task_service *s = arg;
@@ -234,12 +272,7 @@ static void watch_death(void *arg)
 
 	if (sandbox_wait_dead(s->sandbox, DEADLINE_NEVER, &why, &e) < 0)
 		return;
-	if (why.code != ERR_CANCELLED) {
-		log_error("sandbox %s died: %s", s->sandbox_id, why.text);
-		s->sandbox_end = why;
-	}
-	if (sandbox_host_oom(s->sandbox))
-		tell_all_oom(s);
+	note_death(s, &why);
 	agent_disconnect(sandbox_agent(s->sandbox));
 	end_all(s);
 	service_end_sandbox(s);

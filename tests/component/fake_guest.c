@@ -182,10 +182,13 @@ int sandbox_wait_dead(struct sandbox *s, struct deadline d, struct err *why, str
 	return 0;
 }
 
-bool sandbox_host_oom(const struct sandbox *s)
+struct sandbox_death sandbox_death(const struct sandbox *s)
 {
 	(void)s;
-	return fake.host_oom;
+	return (struct sandbox_death){
+		.process = { .name = "qemu", .pid = FAKE_VMM_PID, .exit_code = fake.exit_code },
+		.host_oom = fake.host_oom,
+	};
 }
 
 bool sandbox_alive(const struct sandbox *s)

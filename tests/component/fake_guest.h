@@ -26,6 +26,7 @@ struct fake_guest {
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
 	bool host_oom;    /* what fake_die() is the work of */
+	int exit_code;    /* that fake_die() gives the VMM */
 	bool stall;       /* stdio_drain() waits for its whole deadline */
 
 	/* noted by the fake */

@@ -17,10 +17,12 @@
 #include "common/base/path.h"
 #include "common/net/unix.h"
 #include "common/rpc/server.h"
+#include "common/rpc/status.h"
 #include "event_forward.pb-c.h"
 #include "events.pb-c.h"
 #include "proto/any.h"
 #include "shim/agent/agent.h"
+#include "status.pb-c.h"
 
 struct harness harness;
 
@@ -66,6 +68,30 @@ static void add_event(const char *what, const char *id, const char *process, int
 		(void)snprintf(to, room, "%s %s%s%s;", what, id, process[0] ? " " : "", process);
 }
 
+/* Shown by every `ctr events`; a program finds the rest in its detail. */
+static void on_sandbox_died(const char *topic, const Google__Rpc__Status *status)
+{
+	Google__Rpc__ErrorInfo *info;
+	size_t n;
+
+	assert_string_equal(topic, "/husk/sandbox-died");
+	assert_int_equal(status->code, RPC_UNAVAILABLE);
+	assert_int_equal(status->n_details, 1);
+	assert_string_equal(status->details[0]->type_url,
+			    "type.googleapis.com/google.rpc.ErrorInfo");
+	info = any_unpack(status->details[0], &google__rpc__error_info__descriptor);
+	assert_non_null(info);
+	assert_string_equal(info->domain, "io.containerd.husk.v2");
+	(void)snprintf(harness.died, sizeof(harness.died), "%s|%s|", status->message, info->reason);
+	for (size_t i = 0; i < info->n_metadata; i++) {
+		n = strlen(harness.died);
+		(void)snprintf(harness.died + n, sizeof(harness.died) - n, "%s%s=%s", i ? " " : "",
+			       info->metadata[i]->key, info->metadata[i]->value);
+	}
+	google__rpc__error_info__free_unpacked(info, NULL);
+	add_event("died", "", "", -1);
+}
+
 static int on_forward(const struct rpc_call *call, const void *request, void *response,
 		      struct err *e)
 {
@@ -74,6 +100,7 @@ static int on_forward(const struct rpc_call *call, const void *request, void *re
 	const Google__Protobuf__Any *any = env->event;
 	Containerd__Events__TaskExit *gone;
 	Containerd__Events__TaskStart *start;
+	Google__Rpc__Status *died;
 
 	(void)response;
 	(void)e;
@@ -85,6 +112,7 @@ static int on_forward(const struct rpc_call *call, const void *request, void *re
 
 	gone = any_unpack(any, &containerd__events__task_exit__descriptor);
 	start = any_unpack(any, &containerd__events__task_start__descriptor);
+	died = any_unpack(any, &google__rpc__status__descriptor);
 	if (gone) {
 		assert_string_equal(env->topic, "/tasks/exit");
 		assert_non_null(gone->exited_at);
@@ -96,6 +124,9 @@ static int on_forward(const struct rpc_call *call, const void *request, void *re
 		assert_int_equal(start->pid, FAKE_VMM_PID);
 		add_event("start", start->container_id, "", -1);
 		containerd__events__task_start__free_unpacked(start, NULL);
+	} else if (died) {
+		on_sandbox_died(env->topic, died);
+		google__rpc__status__free_unpacked(died, NULL);
 	} else if (strncmp(env->topic, "/tasks/exec-", 12) == 0) {
 		Containerd__Events__TaskExecAdded *exec =
 			containerd__events__task_exec_added__unpack(NULL, any->value.len,

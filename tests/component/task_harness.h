@@ -23,7 +23,9 @@ struct harness {
 	struct fiber_group fibers; /* connections, and the test's own */
 	struct io *events_listener;
 	char events[8192]; /* "create c1;start c1;exit c1 c1 0;delete c1;" in order of arrival */
-	struct err e;      /* of the last call */
+	char died
+		[512]; /* of the event that tells of the sandbox's death: "<text>|<reason>|<key>=<value> …" */
+	struct err e; /* of the last call */
 
 	/* for the bundles that are made from now on; NULL: none */
 	const char *container_type;

@@ -118,17 +118,49 @@ static void killed_while_the_guest_hangs(void *arg)
 	harness_close();
 }
 
+/* What the event of the sandbox's death said. */
+static void expect_death(const char *died)
+{
+	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
+	assert_string_equal(harness.died, died);
+}
+
+/* The reason comes once, and before every exit. */
 static void machine_dies(void *arg)
 {
+	const char *died;
+
 	(void)arg;
 	harness_open(false);
 	run_pod();
 	run_container("c1");
-	assert_ok(create_as("container", "c2"), &harness.e);
+	run_container("c2");
+	assert_ok(create_as("container", "c3"), &harness.e);
+	fake.exit_code = 137;
 	fake_die();
 	expect_exit("c1", 137);
 	expect_exit("c2", 137);
+	expect_exit("c3", 137);
 	expect_exit(POD, 137);
+	expect_death("sandbox sandbox died: killed by the test|MACHINE_DIED|"
+		     "sandbox_id=sandbox process=qemu pid=4242 signal=9");
+	died = strstr(harness.events, "died ;");
+	assert_non_null(died);
+	assert_true(died < strstr(harness.events, "exit "));
+	assert_null(strstr(died + 1, "died ;"));
+	harness_close();
+}
+
+static void machine_ends_by_itself(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_pod();
+	fake.exit_code = 1;
+	fake_die();
+	expect_exit(POD, 137);
+	expect_death("sandbox sandbox died: killed by the test|MACHINE_DIED|"
+		     "sandbox_id=sandbox process=qemu pid=4242 exit_code=1");
 	harness_close();
 }
 
@@ -164,11 +196,13 @@ static void host_is_out_of_memory(void *arg)
 	assert_ok(task_wait("c1", "", &status), &harness.e);
 	run_container("c2");
 	fake.host_oom = true;
+	fake.exit_code = 137;
 	fake_die();
 	expect_exit("c2", 137);
 	expect_exit("c1", 0);
 	expect_exit(POD, 137);
-	assert_int_equal(publisher_flush(harness.publisher, deadline_in_ms(PATIENCE_MS)), 0);
+	expect_death("sandbox sandbox died: killed by the test|HOST_OUT_OF_MEMORY|"
+		     "sandbox_id=sandbox process=qemu pid=4242 signal=9");
 	assert_null(strstr(harness.events, "oom c1;"));
 	assert_non_null(strstr(harness.events, "oom c2;"));
 	assert_true(strstr(harness.events, "oom c2;") < strstr(harness.events, "exit c2"));
@@ -214,6 +248,7 @@ static void test_killed_while_the_guest_hangs(void **state)
 }
 
 IN_FIBER(machine_dies)
+IN_FIBER(machine_ends_by_itself)
 IN_FIBER(pod_is_deleted_before_its_containers)
 IN_FIBER(host_is_out_of_memory)
 IN_FIBER(container_of_a_pod_that_has_ended)
@@ -226,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_killed_under_its_containers),
 		cmocka_unit_test(test_killed_while_the_guest_hangs),
 		cmocka_unit_test(test_machine_dies),
+		cmocka_unit_test(test_machine_ends_by_itself),
 		cmocka_unit_test(test_pod_is_deleted_before_its_containers),
 		cmocka_unit_test(test_host_is_out_of_memory),
 		cmocka_unit_test(test_container_of_a_pod_that_has_ended),

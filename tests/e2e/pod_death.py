@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods whose machine dies: what is told of each of their containers, and of why. Beside the pod of pods.py, which lives on."""
 
+import base64
 import json
 import os
 import re
@@ -9,10 +10,11 @@ import subprocess
 import time
 
 import containerd as c
+import ttrpc
 from pods import WAIT, check_out_of_memory, no_runc
 from report import check, check_equal, check_in
 
-WHY = r"qemu \(pid \d+\) was killed by signal 9 \(host OOM\?\)"
+WHY = r"qemu \(pid (\d+)\) was killed by signal 9 \(host OOM\?\)"
 
 
 def ended_pod_is_removed(pod):
@@ -52,6 +54,7 @@ def test_vmm_killed(ct):
         c.wait_for(lambda: len(exit_events(events, running)) == 2, 20, "the ends of both are published")
         statuses = exit_events(events, [*running, done, created, pod.id])
         check_equal({status for each in statuses.values() for status in each}, {137}, statuses)
+        check_the_event(ct, events, pod, running)
     finally:
         events.close()
     check_in("exited with 137", process.communicate(timeout=120)[1], "the exec that ran")
@@ -63,6 +66,29 @@ def test_vmm_killed(ct):
     check(ct.crictl("exec", "-s", running[0], "true").code != 0, "an exec in a dead pod")
     check_equal(ct.pod.sh(ct.main, "echo lives"), "lives\n", "the pod beside it")
     ended_pod_is_removed(pod)
+
+
+def check_the_event(ct, events, pod, running):
+    """One, before the first exit, in words for people; what a program wants of it is in its detail."""
+    lines = [line for _, line in events.lines]
+    (place, line), = [(n, line) for n, line in enumerate(lines) if " /husk/sandbox-died " in line]
+    exits = [n for n, line in enumerate(lines) if " /tasks/exit " in line and any(one in line for one in (pod.id, *running))]
+    check(place < min(exits), "".join(lines))
+    told = json.loads(line[line.index("{"):])
+    match = re.fullmatch(f"sandbox {pod.id} died: {WHY}", told["message"])
+    check(match, told)
+    check_in(told["message"], ct.logged("level=error", f"sandbox {pod.id} died: "))
+    detail, = told["details"]
+    check_equal(detail["type_url"], "type.googleapis.com/google.rpc.ErrorInfo")
+    info = ttrpc.decode(base64.b64decode(detail["value"]))
+    check_equal(info[1], [b"MACHINE_DIED"])
+    entries = [ttrpc.decode(entry) for entry in info[3]]
+    check_equal({entry[1][0].decode(): entry[2][0].decode() for entry in entries},
+                {"sandbox_id": pod.id, "process": "qemu", "pid": match[1], "signal": "9"})
+    with open(ct.log_path, errors="replace") as file:
+        heard = [line for line in file if "/husk/sandbox-died" in line]
+    check(heard, "containerd has not forwarded it")
+    check(not [line for line in heard if "level=debug" not in line and "level=info" not in line], heard)
 
 
 def check_the_reason_is_told(ct, pod):
@@ -88,5 +114,5 @@ def test_host_out_of_memory(ct):
         file.write(str(used + (16 << 20)))
     ct.crictl("exec", "-s", container, "dd", "if=/dev/zero", "of=/dev/shm/x", "bs=1M", "count=60")
     check_out_of_memory(pod, container)
-    ct.logged(pod.id, "for want of memory")
+    ct.logged(f"sandbox {pod.id} died: ", "was killed by signal 9 (the host's OOM killer)")
     ended_pod_is_removed(pod)

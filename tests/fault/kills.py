@@ -53,6 +53,8 @@ def killed_once(ct, part):
     at, line = c.wait_for(lambda: events.of("/tasks/exit", name), 5, "TaskExit")[0]
     published = at - start
     events.close()
+    died = events.of("/husk/sandbox-died", f"sandbox {name} died: {part.partition('-')[0]} (pid {pid}) was killed by signal 9")
+    check(len(died) == 1 and died[0][0] <= at, f"no reason before {line}: {events.of('/husk/')}")
     check_equal(answer[1][0], 137, "exit code")
     check_in("137", line, "the exit event")
     print(f"#   {part} killed: Wait answered in {waited * 1000:.0f} ms, TaskExit in {published * 1000:.0f} ms")

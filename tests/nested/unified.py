@@ -64,7 +64,7 @@ def updates_reach_host_and_guest(ct, name, cgroup):
 def the_hosts_limit_kills_and_tells(ct, name, pod):
     write(f"{pod}/memory.max", str(8 * MIB))
     check_equal(ct.exit_code(name, 60), 137)
-    ct.logged(name, "for want of memory")
+    ct.logged(name, "the host's OOM killer")
 
 
 def test_cgroup_of_a_pod(ct):

@@ -380,12 +380,16 @@ static void die(void *arg)
 	host.daemon_socket = -1;
 	assert_ok(hv_start(&spec, deadline_in_ms(PATIENCE_MS), &hv, &e), &e);
 	assert_err(hv_wait_dead(hv, deadline_in_ms(20), &why, &e), &e, ERR_TIMEOUT, "wait for");
+	assert_null(hv_dead_process(hv).name);
 	begun = clock_now_ms();
 	assert_int_equal(kill(host.children[*victim], SIGKILL), 0);
 	assert_ok(hv_wait_dead(hv, deadline_in_ms(PATIENCE_MS), &why, &e), &e);
 	assert_true(clock_now_ms() - begun < AT_ONCE_MS);
 	assert_non_null(strstr(why.text, *victim == CHILD_QEMU ? "qemu" : "virtiofsd"));
 	assert_non_null(strstr(why.text, "signal 9"));
+	assert_string_equal(hv_dead_process(hv).name, *victim == CHILD_QEMU ? "qemu" : "virtiofsd");
+	assert_int_equal(hv_dead_process(hv).pid, host.children[*victim]);
+	assert_int_equal(hv_dead_process(hv).exit_code, 128 + SIGKILL);
 	hv_free(hv);
 	settle();
 	assert_int_equal(count_children(), 0);

@@ -216,6 +216,12 @@ int hv_wait_dead(struct hv *hv, struct deadline d, struct err *why, struct err *
 	return 0;
 }
 
+struct hv_dead_process hv_dead_process(const struct hv *hv)
+{
+	(void)hv;
+	return (struct hv_dead_process){ .name = NULL };
+}
+
 pid_t hv_pid(const struct hv *hv)
 {
 	(void)hv;
