@@ -177,18 +177,58 @@ static int scan_addresses(struct nl_sock *sock, struct net_scan *s, struct err *
 
 /* ---- Routes ---- */
 
-static bool route_is_wanted(struct rtnl_route *r)
+static const struct net_link *link_of_route(const struct net_scan *s, struct rtnl_route *r)
+{
+	struct rtnl_nexthop *hop = rtnl_route_nexthop_n(r, 0);
+
+	return hop ? link_of(s, rtnl_route_nh_get_ifindex(hop)) : NULL;
+}
+
+/* A way for unicast packets of any type of service, for which the protocol has no field. */
+static bool is_way(const struct net_scan *s, struct rtnl_route *r)
 {
 	/* RFC 4861: the guest's kernel hears the same router advertisements and redirects. */
 	return rtnl_route_get_table(r) == RT_TABLE_MAIN && rtnl_route_get_type(r) == RTN_UNICAST &&
-	       rtnl_route_get_protocol(r) != RTPROT_KERNEL &&
 	       rtnl_route_get_protocol(r) != RTPROT_RA &&
-	       rtnl_route_get_protocol(r) != RTPROT_REDIRECT && rtnl_route_get_nnexthops(r) > 0;
+	       rtnl_route_get_protocol(r) != RTPROT_REDIRECT && rtnl_route_get_tos(r) == 0 &&
+	       link_of_route(s, r);
 }
 
-static Types__Route *describe_route(struct rtnl_route *r, struct rtnl_nexthop *hop,
-				    const struct net_link *link)
+static bool have_same_destination(struct rtnl_route *a, struct rtnl_route *b)
 {
+	struct nl_addr *to_a = rtnl_route_get_dst(a), *to_b = rtnl_route_get_dst(b);
+
+	if (rtnl_route_get_family(a) != rtnl_route_get_family(b))
+		return false;
+	return to_a && to_b ? nl_addr_cmp(to_a, to_b) == 0 : to_a == to_b;
+}
+
+/*
+ * Is there a way to the same destination that the kernel takes before this one: with a lower metric, or
+ * listed earlier? The protocol has no metrics, and in the guest the one would replace the other.
+ */
+static bool is_second_choice(const struct net_scan *s, struct nl_cache *routes,
+			     struct rtnl_route *r)
+{
+	const uint32_t metric = rtnl_route_get_priority(r);
+	bool earlier = true;
+
+	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o)) {
+		struct rtnl_route *other = (struct rtnl_route *)o;
+
+		if (other == r)
+			earlier = false;
+		else if ((rtnl_route_get_priority(other) < metric ||
+			  (earlier && rtnl_route_get_priority(other) == metric)) &&
+			 have_same_destination(r, other) && is_way(s, other))
+			return true;
+	}
+	return false;
+}
+
+static Types__Route *describe_route(struct rtnl_route *r, const struct net_link *link)
+{
+	struct rtnl_nexthop *hop = rtnl_route_nexthop_n(r, 0);
 	Types__Route *to = xnew(Types__Route);
 	struct nl_addr *dest = rtnl_route_get_dst(r);
 	uint32_t mtu;
@@ -216,15 +256,14 @@ static int scan_routes(struct nl_sock *sock, struct net_scan *s, struct err *e)
 	s->route = xcalloc((size_t)nl_cache_nitems(routes) + 1, sizeof(s->route[0]));
 	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *route = (struct rtnl_route *)o;
-		struct rtnl_nexthop *hop = rtnl_route_nexthop_n(route, 0);
-		const struct net_link *link =
-			hop ? link_of(s, rtnl_route_nh_get_ifindex(hop)) : NULL;
 
-		if (!link || !route_is_wanted(route))
+		/* The guest's kernel makes its own of its addresses. */
+		if (!is_way(s, route) || rtnl_route_get_protocol(route) == RTPROT_KERNEL ||
+		    is_second_choice(s, routes, route))
 			continue;
 		if (s->n_routes == ROUTES_MAX)
 			return err_set(e, ERR_EXHAUSTED, "more than %u routes", ROUTES_MAX);
-		s->route[s->n_routes++] = describe_route(route, hop, link);
+		s->route[s->n_routes++] = describe_route(route, link_of_route(s, route));
 	}
 	return 0;
 }

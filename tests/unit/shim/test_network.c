@@ -112,6 +112,46 @@ static void reads_what_there_is(void **state)
 	assert_string_equal(s.neighbor[0]->lladdr, "02:00:00:00:00:77");
 }
 
+/* The protocol has no metrics: there is one, and it is the kernel's first choice. */
+static void of_several_routes_takes_the_lowest_metric(void **state)
+{
+	auto_net_scan struct net_scan s = { .n_links = 0 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)in_netns(
+		"ip link add br0 type bridge && ip link set br0 up && "
+		"ip addr add 192.0.2.2/24 dev eth0 && ip addr add 2001:db8::2/64 dev eth0 nodad && "
+		"ip route add default via 192.0.2.1 metric 200 && "
+		"ip route add default via 192.0.2.3 metric 100 && "
+		"ip route add default via 192.0.2.4 metric 300 && "
+		"ip route add default dev br0 metric 50 && " /* no link of the guest's */
+		"ip -6 route add default via 2001:db8::1 metric 2000 && "
+		"ip -6 route add default via 2001:db8::3 metric 100 && "
+		/* a direct one is set first in a guest, whatever it is worth */
+		"ip route add 203.0.113.0/24 via 192.0.2.9 metric 20 && "
+		"ip route add 203.0.113.0/24 dev far metric 10 && "
+		"ip route add 203.0.113.0/25 via 192.0.2.9 metric 30 && "
+		/* the first of equals */
+		"ip route add 198.51.100.0/24 via 192.0.2.5 && "
+		"ip route append 198.51.100.0/24 via 192.0.2.6 && "
+		/* what comes with the address is better, and the guest has that */
+		"ip route add 192.0.2.0/24 dev far metric 100 && "
+		"ip route add 100.64.0.0/10 tos 0x10 via 192.0.2.7");
+	assert_ok(netns_run_here(t.fd, scan, &s, &e), &e);
+
+	assert_int_equal(s.n_routes, 5);
+	for (size_t i = 0; i < s.n_routes; i++)
+		if (s.route[i]->dest[0] == '\0')
+			assert_string_equal(s.route[i]->gateway,
+					    s.route[i]->family == TYPES__IPFAMILY__v6
+						    ? "2001:db8::3"
+						    : "192.0.2.3");
+	assert_string_equal(route_to(&s, "203.0.113.0/24")->device, "far");
+	assert_string_equal(route_to(&s, "203.0.113.0/25")->gateway, "192.0.2.9");
+	assert_string_equal(route_to(&s, "198.51.100.0/24")->gateway, "192.0.2.5");
+}
+
 static int find_ipv6(void *arg, struct err *e)
 {
 	return host_ipv6_link(arg, e);
@@ -464,6 +504,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(reads_what_there_is),
+		TEST(of_several_routes_takes_the_lowest_metric),
 		TEST(finds_the_way_to_ipv6),
 		TEST(refuses_what_is_no_namespace_for_a_guest),
 		TEST(carries_frames_both_ways),
