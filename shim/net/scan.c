@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/ipvlan.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
@@ -108,6 +110,24 @@ static void add_link(struct net_scan *s, struct rtnl_link *l)
 	link->interface = i;
 }
 
+/*
+ * In mode l3s the kernel takes what arrives off the shared link as IP packets, behind its filters (drivers/net/ipvlan/ipvlan_l3s.c):
+ * no frame would ever reach the guest. In l2 and l3 they come through the link itself.
+ */
+static int check_mode(struct rtnl_link *l, struct err *e)
+{
+	uint16_t mode;
+
+	if (!rtnl_link_is_ipvlan(l) || rtnl_link_ipvlan_get_mode(l, &mode) < 0 ||
+	    mode != IPVLAN_MODE_L3S)
+		return 0;
+	return err_set(
+		e, ERR_UNSUPPORTED,
+		"link '%s' is an ipvlan in mode l3s, whose frames cannot be passed to a guest: "
+		"make it one in mode l2 or l3",
+		rtnl_link_get_name(l));
+}
+
 static int scan_links(struct nl_sock *sock, struct net_scan *s, struct err *e)
 {
 	auto_nl_cache struct nl_cache *links = netlink_links(sock, e);
@@ -118,6 +138,8 @@ static int scan_links(struct nl_sock *sock, struct net_scan *s, struct err *e)
 	for (struct nl_object *o = nl_cache_get_first(links); o; o = nl_cache_get_next(o)) {
 		if (!is_wanted((struct rtnl_link *)o))
 			continue;
+		if (check_mode((struct rtnl_link *)o, e) < 0)
+			return -1;
 		if (s->n_links == LINKS_MAX)
 			return err_set(e, ERR_EXHAUSTED, "more than %u links", LINKS_MAX);
 		add_link(s, (struct rtnl_link *)o);

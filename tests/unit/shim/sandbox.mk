@@ -62,7 +62,9 @@ tests_unit_shim_test_user_net_LDADD = libshimnet.a libnetlink.a $(sandbox_test_c
 netns_case_files = tests/unit/shim/netns_case.c tests/unit/shim/netns_case.h
 tests_unit_shim_test_network_SOURCES = tests/unit/shim/test_network.c $(netns_case_files) \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
+tests_unit_shim_test_network_CPPFLAGS = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) $(NL_CFLAGS)
 tests_unit_shim_test_network_LDADD = libshimnet.a libshimagent.a libnetlink.a $(sandbox_test_common)
+tests_unit_shim_test_network_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rtnl_link_alloc_cache
 
 # The machine is the test's own; what acquires is wrapped so that it can fail.
 tests_unit_shim_test_network_faults_SOURCES = tests/unit/shim/test_network_faults.c $(netns_case_files)

@@ -8,11 +8,15 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/ipvlan.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -150,6 +154,55 @@ static void of_several_routes_takes_the_lowest_metric(void **state)
 	assert_string_equal(route_to(&s, "203.0.113.0/24")->device, "far");
 	assert_string_equal(route_to(&s, "203.0.113.0/25")->gateway, "192.0.2.9");
 	assert_string_equal(route_to(&s, "198.51.100.0/24")->gateway, "192.0.2.5");
+}
+
+/* A kernel without ipvlan cannot make this one: it is put into the list that the kernel gave. */
+static struct rtnl_link *also_listed;
+
+int __real_rtnl_link_alloc_cache(struct nl_sock *sock, int family, struct nl_cache **ret);
+int __wrap_rtnl_link_alloc_cache(struct nl_sock *sock, int family, struct nl_cache **ret);
+int __wrap_rtnl_link_alloc_cache(struct nl_sock *sock, int family, struct nl_cache **ret)
+{
+	int r = __real_rtnl_link_alloc_cache(sock, family, ret);
+
+	if (r == 0 && also_listed)
+		r = nl_cache_add(*ret, (struct nl_object *)also_listed);
+	return r;
+}
+
+static int scan_with_ipvlan(uint16_t mode, unsigned flags, struct err *e)
+{
+	auto_net_scan struct net_scan s = { .n_links = 0 };
+	struct rtnl_link *l = rtnl_link_ipvlan_alloc();
+	struct nl_addr *hardware = nl_addr_build(AF_LLC, "\2\0\0\0\0\7", ETH_ALEN);
+	int r;
+
+	rtnl_link_set_ifindex(l, 7777);
+	rtnl_link_set_name(l, "eth7");
+	rtnl_link_set_arptype(l, ARPHRD_ETHER);
+	rtnl_link_set_addr(l, hardware);
+	rtnl_link_set_flags(l, flags);
+	assert_int_equal(rtnl_link_ipvlan_set_mode(l, mode), 0);
+	also_listed = l;
+	r = netns_run_here(t.fd, scan, &s, e);
+	also_listed = NULL;
+	if (r == 0 && (flags & IFF_UP))
+		assert_string_equal(link_called(&s, "eth7")->kind, "ipvlan");
+	nl_addr_put(hardware);
+	rtnl_link_put(l);
+	return r;
+}
+
+static void refuses_an_ipvlan_that_passes_no_frames(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_ok(scan_with_ipvlan(IPVLAN_MODE_L2, IFF_UP, &e), &e);
+	assert_ok(scan_with_ipvlan(IPVLAN_MODE_L3, IFF_UP | IFF_NOARP, &e), &e);
+	assert_ok(scan_with_ipvlan(IPVLAN_MODE_L3S, 0, &e), &e); /* it is down: not for the guest */
+	assert_err(scan_with_ipvlan(IPVLAN_MODE_L3S, IFF_UP | IFF_NOARP, &e), &e, ERR_UNSUPPORTED,
+		   "link 'eth7' is an ipvlan in mode l3s");
 }
 
 static int find_ipv6(void *arg, struct err *e)
@@ -505,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reads_what_there_is),
 		TEST(of_several_routes_takes_the_lowest_metric),
+		TEST(refuses_an_ipvlan_that_passes_no_frames),
 		TEST(finds_the_way_to_ipv6),
 		TEST(refuses_what_is_no_namespace_for_a_guest),
 		TEST(carries_frames_both_ways),
