@@ -111,8 +111,9 @@ static void add_link(struct net_scan *s, struct rtnl_link *l)
 }
 
 /*
- * In mode l3s the kernel takes what arrives off the shared link as IP packets, behind its filters (drivers/net/ipvlan/ipvlan_l3s.c):
- * no frame would ever reach the guest. In l2 and l3 they come through the link itself.
+ * In mode l3s the kernel takes what arrives off the shared link as IP packets, behind its filters
+ * (drivers/net/ipvlan/ipvlan_l3s.c): no frame would ever reach the guest. In l2 and l3 they come through
+ * the link itself.
  */
 static int check_mode(struct rtnl_link *l, struct err *e)
 {

@@ -17,8 +17,8 @@
  * What a network namespace has, in the words of the agent protocol: the guest is to have the same.
  * Left out are what the guest's kernel makes itself (loopback, routes of addresses, link-local
  * addresses) and links that no guest can have (tunnels, bridges, our own taps). Of several routes to
- * one destination it is the one with the lowest metric, as the protocol has no metrics. A link that is wanted but
- * could not carry frames for a guest (ipvlan in mode l3s) is ERR_UNSUPPORTED.
+ * one destination it is the one with the lowest metric, as the protocol has no metrics. A link that is
+ * wanted but could not carry frames for a guest (ipvlan in mode l3s) is ERR_UNSUPPORTED.
  */
 
 struct net_link {
