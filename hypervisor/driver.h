@@ -35,7 +35,7 @@ struct hv {
 	struct cond device_idle;           /* the last of them ended */
 
 	bool dead;
-	struct err why;   /* once dead */
+	struct err why; /* once dead */
 	struct hv_dead_process dead_process;
 	struct cond died; /* `dead` was set */
 
