@@ -19,6 +19,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import attached_network  # noqa: E402
 import census  # noqa: E402
 import commands  # noqa: E402
 import console  # noqa: E402
@@ -68,7 +69,8 @@ def run_with(report, entry, transport, options):
         started = report.run(test_shared_container_starts, ct, label=label)
         report.only = only
         if started:
-            for module in (commands, lifecycle, streams, environment, hooks, console, network, user_mode, rootless, sizes, growth):
+            for module in (commands, lifecycle, streams, environment, hooks, console, network, attached_network, user_mode, rootless,
+                           sizes, growth):
                 report.run_all(vars(module), ct, label=label)
         else:
             print(ct.log_tail(60))
