@@ -110,7 +110,7 @@ def test_events_come_in_order(ct):
     ct.run_container("true", name=name, check=True)
     c.wait_for(lambda: events.of("/tasks/delete", name), 10, "the delete event")
     events.close()
-    topics = [word for _, line in events.of(name) for word in line.split() if word.startswith("/tasks/")]
+    topics = [word for _, line in events.of(name) for word in line.split() if word.startswith(("/tasks/", "/husk/"))]
     check_equal(topics, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
 
 
