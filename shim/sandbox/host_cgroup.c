@@ -177,6 +177,22 @@ static void hand_down(const char *path, const char *controller)
 		log_debug("%s", e.text);
 }
 
+/*
+ * systemd is not asked for a scope: that would need a process in it before there is a VM, and systemd would
+ * take the cgroup away, with what it says of an OOM kill, before we look. But the slices above are
+ * systemd's: with a daemon-reload or a changed property it takes from them the controllers that none of its
+ * own units wants, and the VM had neither its CPUs nor memory.events any more (seen of systemd 252). The
+ * kernel refuses that (EBUSY) while a cgroup below hands the controller down as well. One that does has no
+ * processes, so they are in another one below it.
+ */
+static char *cgroup_in(const char *hierarchy, const char *path)
+{
+	auto_free char *controllers = path_join(hierarchy, "cgroup.controllers");
+	bool v2 = access(controllers, F_OK) == 0;
+
+	return xasprintf("%s%s%s", hierarchy, path, v2 && strstr(path, ".slice/") ? "/vmm" : "");
+}
+
 static void undo_cgroup(void *arg)
 {
 	host_cgroup_remove(arg);
@@ -197,7 +213,7 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 		return -1;
 	buf_add(&absent, "", 0);
 	for (char **h = hierarchies; h && *h; h++) {
-		auto_free char *full = path_join(*h, path);
+		auto_free char *full = cgroup_in(*h, path);
 
 		buf_addf(&list, "%s\n", full);
 		add_absent(&absent, full, strlen(*h));
@@ -210,7 +226,7 @@ int host_cgroup_create(const char *cgroups_path, struct directory *d, struct und
 		return -1;
 	undo_push(u, "cgroup", undo_cgroup, d);
 	for (char **h = hierarchies; *h; h++) {
-		auto_free char *full = path_join(*h, path);
+		auto_free char *full = cgroup_in(*h, path);
 
 		if (make_in(full, strlen(*h), e) < 0)
 			return -1;

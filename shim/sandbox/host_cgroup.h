@@ -8,7 +8,8 @@
 
 /*
  * The cgroup of a sandbox on the host, so that the VMM is charged to the pod: the spec's cgroupsPath
- * in every mounted hierarchy (v2, v1, or v1 with a v2 one beside them). It is bound to CPUs and memory
+ * in every mounted hierarchy (v2, v1, or v1 with a v2 one beside them). On v2, in a slice of systemd's, the
+ * processes are in "vmm" below it, by which systemd leaves it its controllers. It is bound to CPUs and memory
  * nodes; other limits are not set: those of a container are applied in the guest, those of a pod are its
  * parent's.
  */

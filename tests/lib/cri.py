@@ -85,6 +85,7 @@ class Cri(c.Containerd):
     """As Containerd; `pause`: the archive of the sandbox image; `registry`: address of one, for pulls."""
 
     patience_s = 120  # of crictl with a call
+    husk_options = ""  # a line of its runtime handler
 
     def __init__(self, name, binaries, crictl, prefix, image, pause, config="", registry=""):
         self.crictl_path, self.pause, self.registry = crictl, pause, registry
@@ -105,7 +106,7 @@ class Cri(c.Containerd):
 
     def config(self):
         plugin = "io.containerd.grpc.v1.cri" if self.is_v1 else "io.containerd.cri.v1.runtime"
-        handlers = [("husk", c.RUNTIME, ""), ("runc", RUNC, "")]
+        handlers = [("husk", c.RUNTIME, self.husk_options), ("runc", RUNC, "")]
         if not self.is_v1:
             # Told where its configuration is by its options, as the other is by the environment.
             path = f"{self.run}/husk-shim.toml"

@@ -4,7 +4,7 @@
 
     tests/nested/run.py --cache DIR --containerd NAME=DIR... --prefix DIR --image FILE
 
-Boots that host (machine.py) and shows what its tests (inside.py) print.
+Boots that host (machine.py) and shows what its tests (inside.py) print; then another whose process 1 is systemd.
 """
 
 import argparse
@@ -14,8 +14,11 @@ import sys
 import threading
 import time
 
+import inside
 import machine
+from report import Report
 
+SYSTEMD = "/lib/systemd/systemd"
 OWN = ("/tmp", "/run")  # of the machine, empty
 LIMIT = 3600  # seconds; on a quiet machine it takes a tenth
 
@@ -46,18 +49,11 @@ def show(outer):
     return None
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cache", required=True, help="the build's cache, in which the guest image's kernel is unpacked")
-    options, words = parser.parse_known_args()
-    tree = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-    reason = why_not(tree, options.cache)
-    if reason:
-        print(f"ok 1 - nested: all # SKIP {reason}")
-        return
-    logs = os.environ.get("HUSK_TEST_LOGS", options.cache)
+def run(tree, cache, words):
+    """In a machine of their own; the tests' exit status."""
+    logs = os.environ.get("HUSK_TEST_LOGS", cache)
     start = time.monotonic()
-    outer = machine.Machine(tree, f"{options.cache}/guest", words, environment(), logs)
+    outer = machine.Machine(tree, f"{cache}/guest", words, environment(), logs)
     limit = threading.Timer(LIMIT, outer.end)
     limit.start()
     try:
@@ -69,7 +65,27 @@ def main():
         print(f"not ok - nested: the machine ended before its tests ({time.monotonic() - start:.0f} s)")
         with open(f"{logs}/nested-console.log", errors="replace") as file:
             print("".join(f"#   {line}" for line in file.readlines()[-20:]))
-    sys.exit(1 if status is None else status)
+    return 1 if status is None else status
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache", required=True, help="the build's cache, in which the guest image's kernel is unpacked")
+    options, words = parser.parse_known_args()
+    tree = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    reason = why_not(tree, options.cache)
+    if reason:
+        print(f"ok 1 - nested: all # SKIP {reason}")
+        return
+    status = 0
+    for init, modules in inside.MODULES.items():
+        if not inside.wants(Report(""), inside.arguments([init, *words]).containerd, modules):
+            continue
+        if init == "systemd" and not os.path.exists(SYSTEMD):
+            print(f"ok 1 - nested: pods in systemd's slices # SKIP there is no {SYSTEMD}")
+            continue
+        status = run(tree, options.cache, [init, *words]) or status
+    sys.exit(status)
 
 
 if __name__ == "__main__":

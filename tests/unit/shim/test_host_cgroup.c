@@ -136,6 +136,35 @@ static void test_parents_of_others_stay(void **state)
 	assert_int_equal(rmdir(foreign), 0);
 }
 
+/* Of systemd's slices: only v2 has one controller file for all, and only there systemd takes controllers away. */
+static void test_in_a_slice(void **state)
+{
+	static const char *const hierarchies[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/memory",
+						   "/sys/fs/cgroup/unified" };
+	auto_free char *path = xasprintf("%s/a.slice/box.scope", t.top);
+	auto_free char *list = NULL;
+	struct err e = ERR_INIT;
+	unsigned seen = 0;
+
+	(void)state;
+	if (!can_make_cgroups())
+		skip();
+	assert_ok(host_cgroup_create(path, &t.d[0], &t.undo[0], &list, &e), &e);
+	for (size_t i = 0; i < ARRAY_LEN(hierarchies); i++) {
+		auto_free char *own = path_join(hierarchies[i], path);
+		auto_free char *below = path_join(own, "vmm");
+		auto_free char *control = path_join(own, "cgroup.subtree_control");
+
+		if (access(own, F_OK) < 0)
+			continue;
+		seen++;
+		assert_int_equal(access(below, F_OK) == 0, access(control, F_OK) == 0);
+	}
+	assert_true(seen > 0);
+	undo_run(&t.undo[0]);
+	assert_int_equal(count(""), 0);
+}
+
 /* Files as the kernel shows them, in a directory that stands for a cgroup. */
 static void test_oom_kills(void **state)
 {
@@ -251,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_either_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_in_a_slice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_oom_kills, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cpus_v2, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cpus_v1, set_up, tear_down),
