@@ -18,6 +18,7 @@ libagent_a_SOURCES = \
 	agent/guest/copy_file.c agent/guest/copy_file.h \
 	agent/guest/metrics.c agent/guest/metrics.h \
 	agent/guest/online.c agent/guest/online.h \
+	agent/guest/projection.c agent/guest/projection.h \
 	agent/guest/volume.c agent/guest/volume.h \
 	agent/init.c agent/init.h \
 	agent/log_port.c agent/log_port.h \
@@ -32,7 +33,7 @@ libagent_a_SOURCES = \
 	agent/process/terminal.c agent/process/terminal.h \
 	agent/process/turn.c agent/process/turn.h \
 	agent/rpc/container.c agent/rpc/file.c agent/rpc/forward.c agent/rpc/forward.h agent/rpc/guest.c agent/rpc/handlers.h agent/rpc/health.c agent/rpc/network.c \
-	agent/rpc/process.c agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
+	agent/rpc/process.c agent/rpc/projections.c agent/rpc/projections.h agent/rpc/sandbox.c agent/rpc/service.c agent/rpc/service.h \
 	agent/rpc/stream.c \
 	agent/sandbox.c agent/sandbox.h \
 	agent/storage/block.c agent/storage/block.h \

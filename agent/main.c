@@ -192,6 +192,7 @@ static void run(void *arg)
 	fiber_group_cancel(&a->connections);
 	fiber_group_wait(&a->connections);
 	fiber_group_wait(&a->duties);
+	agent_services_done(&a->services);
 	sandbox_done(&a->sandbox);
 }
 

@@ -12,6 +12,7 @@
 #include "agent/guest/online.h"
 #include "agent/rpc/forward.h"
 #include "agent/rpc/handlers.h"
+#include "agent/rpc/projections.h"
 #include "agent/storage/layers.h"
 #include "common/async/work.h"
 #include "common/base/fd.h"
@@ -44,6 +45,7 @@ static Grpc__AgentDetails *agent_details(const struct sandbox *sb)
 	add_string(&d->extra_features, &d->n_extra_features, LAYERS_BLOBS_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, FORWARD_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, ORDERED_STREAMS);
+	add_string(&d->extra_features, &d->n_extra_features, PROJECTIONS_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, LAYERS_UPPER_FEATURE);
 	add_string(&d->extra_features, &d->n_extra_features, "seccomp");
 	return d;

@@ -102,8 +102,16 @@ int agent_services_init(struct agent_services *ret, struct sandbox *sb, struct e
 	ret->forward = (struct forward){ .n = 0 };
 	ret->forward_service = forward_service(&ret->forward);
 	ret->list[2] = &ret->forward_service;
+	ret->projections = (struct projections){ .run_dir = sb->options->run_dir };
+	ret->projections_service = projections_service(&ret->projections);
+	ret->list[3] = &ret->projections_service;
 	for (size_t i = 0; i < AGENT_SERVICES; i++)
 		if (rpc_service_check(ret->list[i], e) < 0)
 			return -1;
 	return 0;
+}
+
+void agent_services_done(struct agent_services *s)
+{
+	projections_done(&s->projections);
 }

@@ -5,6 +5,7 @@
 #include "agent.pb-c.h"
 #include "common/net/transport.h"
 #include "common/rpc/client.h"
+#include "husk.pb-c.h"
 
 /*
  * Typed calls to the agent in the guest, one function per RPC that the shim uses. Errors come back
@@ -46,6 +47,7 @@ bool agent_has_feature(const struct agent *a, const char *name);
 /* storages of a merged EROFS image and of its blobs, each a partition (X-husk.blob-of-partition) */
 #define AGENT_FEATURE_BLOB_PARTITIONS "husk.blob-partitions"
 #define AGENT_FEATURE_FORWARD         "husk.forward" /* the calls below that begin agent_forward_ */
+#define AGENT_FEATURE_PROJECTIONS     "husk.projections" /* agent_put_projection() */
 
 /* Bytes by which the guest's kernel takes memory, from the same answer; 0: it does not say. */
 uint64_t agent_memory_block(const struct agent *a);
@@ -117,6 +119,10 @@ int agent_add_neighbors(struct agent *a, Types__ARPNeighbor **neighbor, size_t n
 int agent_copy_file(struct agent *a, const Grpc__CopyFileRequest *req, struct deadline d,
 		    struct err *e) must_check;
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e) must_check;
+
+/* A projected volume shows these files from now on (husk.proto). */
+int agent_put_projection(struct agent *a, const Husk__PutRequest *req, struct deadline d,
+			 struct err *e) must_check;
 
 /* A connection to a port of the guest's localhost. */
 int agent_forward_connect(struct agent *a, uint16_t port, struct deadline d, uint64_t *ret_id,

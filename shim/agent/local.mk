@@ -7,4 +7,5 @@ libshimagent_a_SOURCES = \
 	shim/agent/forward.c \
 	shim/agent/guest.c \
 	shim/agent/network.c \
+	shim/agent/projection.c \
 	shim/agent/stream.c

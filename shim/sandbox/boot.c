@@ -297,6 +297,24 @@ static void tell_network(void *arg)
 	(void)!network_tell_guest(t->s->network, t->s->hv, t->s->agent, t->d, &t->e);
 }
 
+static int put_projection(void *arg, const Husk__PutRequest *req, struct deadline d, struct err *e)
+{
+	struct sandbox *s = arg;
+
+	return agent_put_projection(s->agent, req, sandbox_request_deadline(s, d), e);
+}
+
+static void project_volumes(struct sandbox *s)
+{
+	const struct projection_sender to = { .put = put_projection, .arg = s };
+
+	if (agent_has_feature(s->agent, AGENT_FEATURE_PROJECTIONS))
+		projections_start(&s->projections, &to, &s->teardown);
+	else
+		log_info(
+			"the agent takes no projected volumes: the guest may miss updates of them");
+}
+
 static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct deadline d,
 			struct err *e)
 {
@@ -328,6 +346,7 @@ static int set_up_guest(struct sandbox *s, const struct oci_spec *spec, struct d
 		return *words ? err_append(e, "%s", words) : -1;
 	}
 	network_forward(s->network, s->agent, &s->teardown);
+	project_volumes(s);
 	return 0;
 }
 
@@ -379,6 +398,7 @@ int sandbox_start(const struct sandbox_params *p, struct deadline d, struct sand
 	keep_sysctls(s, p->spec);
 	s->dir = DIRECTORY_NONE;
 	s->copies = VOLUME_COPIES_INIT;
+	s->projections = PROJECTIONS_INIT;
 	s->changed = COND_INIT;
 	if (start_steps(s, p, d, &t, e) < 0) {
 		undo_run(&s->teardown);

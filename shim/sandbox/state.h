@@ -9,6 +9,7 @@
 #include "shim/sandbox/resources.h"
 #include "shim/sandbox/sandbox.h"
 #include "shim/storage/disks.h"
+#include "shim/storage/projections.h"
 #include "shim/storage/share.h"
 #include "shim/storage/volume_copy.h"
 
@@ -42,6 +43,7 @@ struct sandbox {
 	/* Names, which a container that is being made while the sandbox ends still looks at. */
 	struct share share;          /* mounts NULL where shared_fs is "none" */
 	struct volume_copies copies; /* then */
+	struct projections projections;
 
 	struct fiber_group watch;
 	bool dead;

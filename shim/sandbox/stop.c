@@ -65,6 +65,7 @@ void sandbox_dispose(struct sandbox *s)
 	free(s->resources.mems);
 	share_done(&s->share);
 	volume_copies_done(&s->copies);
+	projections_done(&s->projections);
 	free(s->ns);
 	free(s->id);
 	free(s);

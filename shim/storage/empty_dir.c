@@ -2,7 +2,6 @@
 /* Kubernetes' emptyDir volumes; see empty_dir.h. */
 #include "shim/storage/empty_dir.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -16,65 +15,32 @@
 #include "common/base/num.h"
 #include "common/base/path.h"
 #include "shim/storage/host_mounts.h"
+#include "shim/storage/kubelet_path.h"
 
-#define BELOW_POD   "/volumes/kubernetes.io~empty-dir/"
-#define SUBPATHS    "/volume-subpaths/" /* <volume>/<container>/<number of the mount> */
-#define NAME_LENGTH 200 /* of both together; Kubernetes' names have at most 63, uids 36 */
+#define BELOW_POD "/volumes/kubernetes.io~empty-dir/"
+#define SUBPATHS  "/volume-subpaths/" /* <volume>/<container>/<number of the mount> */
 
 /* agent-protocol 3.5; the second is ours: Kata's is below the root file system of its pause container */
 #define GUEST_MEMORY_DIR "/run/kata-containers/sandbox/ephemeral"
 #define GUEST_LOCAL_DIR  "/run/kata-containers/sandbox/local"
 
-/* Kubernetes' names: what else there may be is not the kubelet's. */
-static bool is_name(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!isascii(text[i]) || (!isalnum(text[i]) && text[i] != '-' && text[i] != '.'))
-			return false;
-	return len > 0;
-}
-
-/* Below the kubelet's directory of a pod, whose name is ret_len bytes at *ret_pod: what follows it. */
-static const char *below_pod(const char *kubelet_root, const char *path, const char **ret_pod,
-			     size_t *ret_len)
-{
-	static const char pods[] = "pods/";
-	const char *pod = path_is_clean(path) ? path_below(kubelet_root, path) : NULL;
-
-	if (!pod || strncmp(pod, pods, strlen(pods)) != 0)
-		return NULL;
-	*ret_pod = pod + strlen(pods);
-	*ret_len = strcspn(*ret_pod, "/");
-	return is_name(*ret_pod, *ret_len) ? *ret_pod + *ret_len : NULL;
-}
-
 char *empty_dir_name(const char *kubelet_root, const char *path)
 {
-	const char *pod, *name;
-	size_t pod_len;
-	const char *rest = below_pod(kubelet_root, path, &pod, &pod_len);
-
-	if (!rest || strncmp(rest, BELOW_POD, strlen(BELOW_POD)) != 0)
-		return NULL;
-	name = rest + strlen(BELOW_POD);
-	if (!is_name(name, strlen(name)) || pod_len + strlen(name) > NAME_LENGTH)
-		return NULL;
-	/* Neither has a '_': no two volumes have the same. */
-	return xasprintf("%.*s_%s", (int)pod_len, pod, name);
+	return kubelet_volume_name(kubelet_root, path, "empty-dir");
 }
 
 char *empty_dir_of_subpath(const char *kubelet_root, const char *path)
 {
 	const char *pod, *name, *container;
 	size_t pod_len, len;
-	const char *rest = below_pod(kubelet_root, path, &pod, &pod_len);
+	const char *rest = kubelet_below_pod(kubelet_root, path, &pod, &pod_len);
 
 	if (!rest || strncmp(rest, SUBPATHS, strlen(SUBPATHS)) != 0)
 		return NULL;
 	name = rest + strlen(SUBPATHS);
 	len = strcspn(name, "/");
 	container = name + len + strspn(name + len, "/");
-	if (!is_name(name, len) || strcspn(container, "/") == strlen(container))
+	if (!kubelet_is_name(name, len) || strcspn(container, "/") == strlen(container))
 		return NULL;
 	return xasprintf("%.*s" BELOW_POD "%.*s", (int)(pod + pod_len - path), path, (int)len,
 			 name);

@@ -7,6 +7,7 @@ libshimstorage_a_SOURCES = \
 	shim/storage/erofs_devices.c shim/storage/erofs_devices.h \
 	shim/storage/gpt.c shim/storage/gpt.h \
 	shim/storage/guest_request.c shim/storage/guest_request.h \
+	shim/storage/kubelet_path.c shim/storage/kubelet_path.h \
 	shim/storage/layer_disk.c shim/storage/layer_disk.h \
 	shim/storage/layer_verity.c shim/storage/layer_verity.h \
 	shim/storage/loop.c shim/storage/loop.h \
@@ -16,6 +17,8 @@ libshimstorage_a_SOURCES = \
 	shim/storage/mount_options.c shim/storage/mount_options.h \
 	shim/storage/mount_template.c shim/storage/mount_template.h \
 	shim/storage/overlay.c shim/storage/overlay.h \
+	shim/storage/projection.c shim/storage/projection.h \
+	shim/storage/projections.c shim/storage/projections.h \
 	shim/storage/rootfs.c shim/storage/rootfs.h \
 	shim/storage/rootfs_disk.c shim/storage/rootfs_disk.h \
 	shim/storage/rootfs_guest.c shim/storage/rootfs_guest.h \

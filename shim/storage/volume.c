@@ -149,6 +149,23 @@ static int bring_empty_dir(const struct volumes_params *p, const struct oci_moun
 											       : 1;
 }
 
+/*
+ * 1: the kubelet updates it, and the guest has a copy. Kubernetes mounts these read-only; what a container
+ * could write to must get to the host, or be the container's own.
+ */
+static int bring_projection(const struct volumes_params *p, const struct oci_mount *m,
+			    struct volume *v, struct err *e)
+{
+	int r = 0;
+
+	if (p->projections && is_read_only(m))
+		r = projections_bring(p->projections, p->kubelet_root, m->source, p->d,
+				      &v->guest_path, e);
+	if (r > 0)
+		v->kind = VOLUME_MOUNTED;
+	return r;
+}
+
 struct look {
 	const char *path;
 	struct stat *st;
@@ -186,6 +203,8 @@ static int bring_bind(const struct volumes_params *p, const struct oci_mount *m,
 	made = bring_direct(p, m, v, e);
 	if (made == 0)
 		made = bring_empty_dir(p, m, v, e);
+	if (made == 0)
+		made = bring_projection(p, m, v, e);
 	if (made != 0)
 		return made < 0 ? -1 : 0;
 	if (strcmp(m->destination, "/dev/shm") != 0 && look_at(m->source, &v->st, e) < 0)

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "common/oci/spec.h"
+#include "shim/storage/projections.h"
 #include "shim/storage/share.h"
 #include "shim/storage/volume_copy.h"
 #include "shim/storage/volume_disk.h"
@@ -14,12 +15,12 @@
  * What becomes of each mount of an OCI spec on its way into the guest (runtime-features 6.3).
  */
 enum volume_kind {
-	VOLUME_GUEST,   /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
-	VOLUME_SHM,     /* /dev/shm: the sandbox's, which its containers share */
-	VOLUME_SHARED,  /* a file or directory of the host: through the share, or a copy */
-	VOLUME_MOUNTED, /* what the guest mounts first: a direct volume on a disk, an emptyDir */
-	VOLUME_DEVICE,  /* a block device, which becomes one of the container's */
-	VOLUME_SKIPPED  /* a socket or device of the host, which nothing can carry */
+	VOLUME_GUEST,  /* the guest mounts it by itself: proc, tmpfs, its own /sys and /dev */
+	VOLUME_SHM,    /* /dev/shm: the sandbox's, which its containers share */
+	VOLUME_SHARED, /* a file or directory of the host: through the share, or a copy */
+	VOLUME_MOUNTED, /* what the guest has first: a direct volume on a disk, an emptyDir, a copy that is kept */
+	VOLUME_DEVICE, /* a block device, which becomes one of the container's */
+	VOLUME_SKIPPED /* a socket or device of the host, which nothing can carry */
 };
 
 struct volume {
@@ -48,6 +49,7 @@ struct volumes_params {
 	struct share *share;              /* .mounts NULL: there is none, files are copied */
 	struct volume_copies *copies;     /* of the sandbox */
 	const struct volume_copier *copy; /* to the agent */
+	struct projections *projections;  /* of the sandbox; NULL: none are copied */
 	struct deadline d;
 	const char *container;
 	const struct oci_spec *spec;

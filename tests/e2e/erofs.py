@@ -14,6 +14,7 @@ import layered
 import machine_disks
 from erofs_disks import DMSETUP, merged, root_hash
 from report import check, check_equal, check_in
+from volumes import project
 
 
 def check_image(ct, count):
@@ -129,6 +130,30 @@ def test_blockfile_without_a_shared_file_system(ct):
         check_in(f"copy '{volume}' into the guest: large: more than 32 MiB", done.error)
     finally:
         ct.write_husk_config(before)
+
+
+def test_blockfile_follows_a_configmap(ct):
+    """What a kubelet updates reaches a guest without a shared file system too."""
+    kubelet = f"{ct.run}/kubelet-of-updates"
+    volume = f"{kubelet}/pods/u/volumes/kubernetes.io~configmap/config"
+    os.makedirs(volume)
+    project(volume, 1, {"key": "one\n"})
+    with open(ct.husk_config) as file:
+        before = file.read()
+    ct.write_husk_config(f'[hypervisor.qemu]\nshared_fs = "none"\n{before}kubelet_root_dir = "{kubelet}"\n')
+    try:
+        name = ct.create(1, "sleep 100000", bind(volume, "/v", "ro"), "blockfile")
+        ct.start_task(name, "-d", check=True)
+    finally:
+        ct.write_husk_config(before)
+
+    def read():
+        return ct.ctr("task", "exec", "--exec-id", ct.new_id("read"), name, "sh", "-c", "cat /v/key; ls /v", check=True).text.split()
+
+    check_equal(read(), ["one", "key"])
+    project(volume, 2, {"key": "two\n", "new": ""})
+    c.wait_for(lambda: read() == ["two", "key", "new"], 20, "the update")
+    ct.remove(name)
 
 
 def test_containerd_mounts_nothing(ct):

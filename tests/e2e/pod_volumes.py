@@ -45,7 +45,8 @@ def test_secret_is_switched(ct):
         check_in("Read-only file system", ct.volumes.sh(container, "echo x 2>&1 >/login/password || true"))
         new = {"password": "new", ".dockerconfigjson": "{}", "added": "y"}
         check_switch(ct, container, "/login/password", "new", lambda: project(path, 2, new, {**modes, "added": 0o440}))
-        check_equal(names(ct, container, "/login"), ["..2026_01_31_12_00_02.123456789", "..data", ".dockerconfigjson", "added", "password"])
+        want = ["..2026_01_31_12_00_02.123456789", "..data", ".dockerconfigjson", "added", "password"]
+        c.wait_for(lambda: names(ct, container, "/login") == want, 20, "the old set is gone")
         check_equal([mode(ct, container, f"/login/{name}") for name in new], ["400 0\n", "644 0\n", "440 0\n"])
         ct.crictl("rm", "-f", container, check=True)
 

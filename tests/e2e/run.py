@@ -35,6 +35,7 @@ import pod_death  # noqa: E402
 import pod_growth  # noqa: E402
 import pod_network  # noqa: E402
 import pod_overhead  # noqa: E402
+import pod_switches  # noqa: E402
 import pod_volumes  # noqa: E402
 import pods  # noqa: E402
 import rootless  # noqa: E402
@@ -86,7 +87,7 @@ def run_pods(report, entry, options):
 
 
 def run_handler(report, ct, handler, label):
-    for modules in ((pods, pod_overhead, pod_death), (pod_network,), (volumes, pod_volumes), (pod_growth,)):
+    for modules in ((pods, pod_overhead, pod_death), (pod_network,), (volumes, pod_volumes, pod_switches), (pod_growth,)):
         run_in_pod(report, modules, ct, handler, label)
 
 

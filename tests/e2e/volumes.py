@@ -111,10 +111,10 @@ def close_pod(ct):
 
 
 def check_switch(ct, container, path, word, switch):
-    """A container that has /disk sees within 2 s of switch() that a file's first word is another. Meanwhile the file
-    may be missing: the guest may still follow the link to where the old one was."""
+    """A container that has /disk sees within 2 s of switch() that a file's first word is another, and is never without the
+    file. pod_switches.py looks closer."""
     # It looks every 50 ms, and says how often it has: so the two seconds are those in which it had the processor.
-    watch = (f'echo begin; i=0; until read k <{path}; echo $i >/disk/looks; [ "$k" = {word} ] || [ $i = 1000 ];'
+    watch = (f'echo begin; i=0; until k=; read k <{path}; [ "$k" ] || exit 1; echo $i >/disk/looks; [ "$k" = {word} ] || [ $i = 1000 ];'
              "do i=$((i+1)); usleep 50000; done; echo $k $i")
     process = subprocess.Popen(ct.crictl_command("exec", container, "sh", "-c", watch), stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
@@ -122,7 +122,9 @@ def check_switch(ct, container, path, word, switch):
     time.sleep(1)
     switch()
     before = c.wait_for(lambda: os.path.exists(f"{ct.disk}/looks") and read(f"{ct.disk}/looks"), 5, "the first look")
-    seen, looks = process.communicate(timeout=180)[0].split()
+    out = process.communicate(timeout=180)[0]
+    check_equal(process.returncode, 0, "a look at the file")
+    seen, looks = out.split()
     os.unlink(f"{ct.disk}/looks")
     check_equal(seen, word)
     took = (int(looks) - int(before)) * 0.05

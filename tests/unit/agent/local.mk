@@ -43,6 +43,7 @@ AGENT_TESTS = \
 	tests/unit/agent/test_mirror \
 	tests/unit/agent/test_mount_options \
 	tests/unit/agent/test_online \
+	tests/unit/agent/test_projection \
 	tests/unit/agent/test_storage \
 	tests/unit/agent/test_streams
 check_PROGRAMS += $(AGENT_TESTS)
@@ -64,6 +65,11 @@ tests_unit_agent_test_layers_plan_SOURCES = tests/unit/agent/test_layers_plan.c
 tests_unit_agent_test_layers_plan_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mirror_SOURCES = tests/unit/agent/test_mirror.c
 tests_unit_agent_test_mirror_LDADD = $(agent_test_libs)
+# What acquires is wrapped so that it can fail.
+tests_unit_agent_test_projection_SOURCES = tests/unit/agent/test_projection.c
+tests_unit_agent_test_projection_LDADD = $(agent_test_libs)
+tests_unit_agent_test_projection_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mkdirat -Wl,--wrap=openat -Wl,--wrap=write \
+	-Wl,--wrap=fchown -Wl,--wrap=fchmod -Wl,--wrap=symlinkat -Wl,--wrap=renameat
 tests_unit_agent_test_online_SOURCES = tests/unit/agent/test_online.c
 tests_unit_agent_test_online_LDADD = $(agent_test_libs)
 tests_unit_agent_test_mount_options_SOURCES = tests/unit/agent/test_mount_options.c

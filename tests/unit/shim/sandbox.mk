@@ -11,6 +11,8 @@ SANDBOX_TESTS = \
 	tests/unit/shim/test_mount_options \
 	tests/unit/shim/test_network \
 	tests/unit/shim/test_network_faults \
+	tests/unit/shim/test_projection \
+	tests/unit/shim/test_projections \
 	tests/unit/shim/test_resources \
 	tests/unit/shim/test_rootfs \
 	tests/unit/shim/test_rootfs_guest \
@@ -75,6 +77,13 @@ tests_unit_shim_test_network_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl -Wl
 	-Wl,--wrap=rtnl_link_change -Wl,--wrap=rtnl_qdisc_add -Wl,--wrap=rtnl_cls_add \
 	-Wl,--wrap=fsopen -Wl,--wrap=fsmount -Wl,--wrap=mknodat \
 	-Wl,--wrap=agent_update_interface -Wl,--wrap=agent_update_routes -Wl,--wrap=agent_add_neighbors
+
+tests_unit_shim_test_projection_SOURCES = tests/unit/shim/test_projection.c \
+	tests/unit/shim/projected_volume.c tests/unit/shim/projected_volume.h
+tests_unit_shim_test_projection_LDADD = libshimstorage.a $(sandbox_test_common)
+tests_unit_shim_test_projections_SOURCES = tests/unit/shim/test_projections.c \
+	tests/unit/shim/projected_volume.c tests/unit/shim/projected_volume.h
+tests_unit_shim_test_projections_LDADD = libshimstorage.a $(sandbox_test_common)
 
 tests_unit_shim_test_resources_SOURCES = tests/unit/shim/test_resources.c \
 	tests/unit/shim/fake_hv.c tests/unit/shim/fake_hv.h
