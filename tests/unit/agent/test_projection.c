@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -487,7 +488,7 @@ static void let_read(const struct reader *r)
 	long since = r->reads;
 
 	while (r->reads < since + 2 && !r->problem[0])
-		(void)usleep(10);
+		(void)sched_yield();
 }
 
 /* As the agent does it: the set before is removed when those who were at it have gone. */

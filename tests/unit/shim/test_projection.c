@@ -202,10 +202,8 @@ static void *switch_often(void *arg)
 {
 	atomic_bool *stop = arg;
 
-	for (unsigned number = 2; !*stop; number++) {
+	for (unsigned number = 2; !*stop; number++)
 		volume_switch(number, FILES);
-		(void)usleep(500);
-	}
 	return NULL;
 }
 
