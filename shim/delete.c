@@ -35,6 +35,8 @@
  * away, puts off. containerd gives the whole of a delete 5 s (io.containerd.timeout.shim.cleanup).
  */
 #define SERVER_DIES_MS   3000
+/* Hooks that are owed: after the whole 5 s they are killed with us, and there is no answer. */
+#define HOOKS_END_MS     4500
 /* A child of a killed server has a copy of its lock until it execs, or finds that it is alone. */
 #define LOCK_WAIT_MS     10
 #define LOCK_TRIES       200
@@ -166,6 +168,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 {
 	auto_free char *bundle = args->bundle[0] ? xstrdup(args->bundle) : getcwd(NULL, 0);
 	auto_free char *group = NULL, *state_dir = NULL;
+	struct deadline hooks_end = deadline_in_ms(HOOKS_END_MS);
 	struct err why = ERR_INIT;
 	pid_t pid = 0;
 	int others = 0;
@@ -190,7 +193,7 @@ int command_delete(const struct shim_args *args, struct err *e)
 		if (!others)
 			remove_socket(bundle, own ? SERVER_DIES_MS : SERVER_LEAVES_MS);
 	}
-	hooks_run_owed(bundle, args->id);
 	unmount_rootfs(bundle);
+	hooks_run_owed(bundle, args->id, hooks_end);
 	return print_answer(pid, e);
 }

@@ -17,7 +17,10 @@ struct sandbox_container {
 	struct sandbox *s;
 	char *id;
 	struct undo undo; /* what it holds on the host */
+	struct undo owed; /* the poststop hooks: when all that has been undone */
 	struct host_hooks *hooks;
+	bool leaving, out; /* being taken out of the guest and the sandbox; it was */
+	struct cond left;
 };
 
 static bool has_hooks_before_start(const struct oci_hooks *h)
@@ -132,27 +135,26 @@ static int bring_volumes(struct sandbox *s, const struct container_params *p, st
 
 /* Hooks need no worker, and may take long: no place is theirs. */
 static int bring_files(struct sandbox *s, const struct container_params *p, struct deadline d,
-		       struct undo *u, struct container_files *f, struct host_hooks **ret_hooks,
-		       struct err *e)
+		       struct sandbox_container *c, struct container_files *f, struct err *e)
 {
 	struct undo shown = UNDO_INIT;
-	int result = bring_rootfs(s, p, d, u, f, &shown, e);
+	int result = bring_rootfs(s, p, d, &c->undo, f, &shown, e);
 
 	if (result == 0)
-		result = hooks_run_create(p, s->vmm_pid, d, u, ret_hooks, e);
+		result = hooks_run_create(p, s->vmm_pid, d, &c->owed, &c->hooks, e);
 	undo_run(&shown);
-	return result < 0 ? -1 : bring_volumes(s, p, d, u, f, e);
+	return result < 0 ? -1 : bring_volumes(s, p, d, &c->undo, f, e);
 }
 
 static int create(struct sandbox *s, const struct container_params *p, struct deadline d,
-		  struct undo *u, struct host_hooks **ret_hooks, struct err *e)
+		  struct sandbox_container *c, struct err *e)
 {
 	struct container_files f = CONTAINER_FILES_INIT;
 	int64_t began = clock_now_ms(), mounted;
 	int result = -1;
 
-	if (resources_claim(s, p->id, p->spec->linux.resources, d, u, e) == 0 &&
-	    bring_files(s, p, d, u, &f, ret_hooks, e) == 0) {
+	if (resources_claim(s, p->id, p->spec->linux.resources, d, &c->undo, e) == 0 &&
+	    bring_files(s, p, d, c, &f, e) == 0) {
 		mounted = clock_now_ms();
 		result = create_in_guest(s, p, &f, d, e);
 		if (result == 0)
@@ -167,42 +169,45 @@ static int create(struct sandbox *s, const struct container_params *p, struct de
 }
 
 static int create_in_running(struct sandbox *s, const struct container_params *p, struct deadline d,
-			     struct sandbox_container **ret, struct err *e)
+			     struct sandbox_container *c, struct err *e)
 {
-	auto_undo struct undo u = UNDO_INIT;
-	struct host_hooks *hooks = NULL;
-	struct sandbox_container *c;
-
 	if (!sandbox_alive(s))
 		return err_set(e, ERR_UNAVAILABLE, "the sandbox is not running");
-	if (create(s, p, d, &u, &hooks, e) < 0)
+	if (create(s, p, d, c, e) < 0)
 		return -1;
 	/* Its end may have come with the guest's answer: of those it has seen to, this is none. */
-	if (!sandbox_alive(s))
-		return err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
-	c = xnew(struct sandbox_container);
-	c->s = s;
-	c->id = xstrdup(p->id);
-	c->hooks = hooks;
-	undo_move(&c->undo, &u);
-	*ret = c;
-	return 0;
+	return sandbox_alive(s) ? 0 : err_set(e, ERR_UNAVAILABLE, "the sandbox is ending");
+}
+
+static void free_container(struct sandbox_container *c)
+{
+	free(c->id);
+	free(c);
 }
 
 int sandbox_create_container(struct sandbox *s, const struct container_params *p, struct deadline d,
 			     struct sandbox_container **ret, struct err *e)
 {
 	const int64_t limit_ms = s->config->agent.create_container_timeout_s * 1000ll;
-	int r;
+	struct sandbox_container *c;
 
 	if (id_check("container id", p->id, e) < 0)
 		return -1;
+	c = xnew(struct sandbox_container);
+	c->s = s;
+	c->id = xstrdup(p->id);
 	sandbox_enter(s);
-	r = create_in_running(s, p, deadline_min(d, deadline_in_ms(limit_ms)), ret, e);
-	sandbox_leave(s);
-	if (r == 0)
+	if (create_in_running(s, p, deadline_min(d, deadline_in_ms(limit_ms)), c, e) == 0) {
+		sandbox_leave(s);
+		*ret = c;
 		return 0;
+	}
+	undo_run(&c->undo);
 	(void)sandbox_explain(s, e);
+	sandbox_leave(s);
+	/* They may take their time, for which nobody has to wait who ends the sandbox. */
+	undo_run(&c->owed);
+	free_container(c);
 	return err_wrap(e, "create container %s", p->id);
 }
 
@@ -211,17 +216,44 @@ void sandbox_container_started(struct sandbox_container *c, struct deadline d)
 	hooks_run_poststart(c->hooks, d);
 }
 
-void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
+void sandbox_take_out_container(struct sandbox_container *c, struct deadline d)
 {
 	struct sandbox *s = c->s;
 	struct err e = ERR_INIT;
 
+	if (c->leaving || c->out)
+		return;
+	c->leaving = true;
 	sandbox_enter(s);
 	if (sandbox_alive(s) &&
 	    agent_remove_container(s->agent, c->id, sandbox_request_deadline(s, d), &e) < 0)
 		log_warn("remove container '%s' from the guest: %s", c->id, e.text);
 	undo_run(&c->undo);
 	sandbox_leave(s);
-	free(c->id);
-	free(c);
+	c->leaving = false;
+	c->out = true;
+	cond_wake_all(&c->left);
+}
+
+bool sandbox_container_is_out(const struct sandbox_container *c)
+{
+	return c->leaving || c->out;
+}
+
+void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
+{
+	sandbox_take_out_container(c, d);
+	while (!c->out)
+		(void)cond_wait_uncancellable(&c->left, DEADLINE_NEVER);
+	undo_run(&c->owed);
+	free_container(c);
+}
+
+void sandbox_forget_container(struct sandbox_container *c)
+{
+	while (!c->out)
+		(void)cond_wait_uncancellable(&c->left, DEADLINE_NEVER);
+	hooks_leave_owed(c->hooks);
+	undo_forget(&c->owed);
+	free_container(c);
 }

@@ -101,7 +101,7 @@ static bool settle_owed(const char *bundle)
 	return dir >= 0 && unlinkat(dir, OWED_FILE, 0) == 0;
 }
 
-static void run_poststop(const struct host_hooks *h)
+static void run_poststop(const struct host_hooks *h, struct deadline d)
 {
 	static const struct moment poststop = { .kind = "poststop", .status = "stopped" };
 	auto_oci_spec struct oci_spec *spec = NULL;
@@ -109,9 +109,8 @@ static void run_poststop(const struct host_hooks *h)
 
 	if (!settle_owed(h->bundle))
 		return;
-	if (load(h, &spec, &e) < 0 ||
-	    run_list(h, spec, spec->hooks.poststop, spec->hooks.n_poststop, &poststop, 0,
-		     DEADLINE_NEVER, &e) < 0)
+	if (load(h, &spec, &e) < 0 || run_list(h, spec, spec->hooks.poststop,
+					       spec->hooks.n_poststop, &poststop, 0, d, &e) < 0)
 		log_warn("container '%s': poststop hooks: %s", h->id, e.text);
 }
 
@@ -134,8 +133,14 @@ static void host_hooks_free(struct host_hooks *h)
 
 static void undo_hooks(void *arg)
 {
-	run_poststop(arg);
+	run_poststop(arg, DEADLINE_NEVER);
 	host_hooks_free(arg);
+}
+
+void hooks_leave_owed(struct host_hooks *h)
+{
+	if (h)
+		host_hooks_free(h);
 }
 
 int hooks_run_create(const struct container_params *p, pid_t pid, struct deadline d, struct undo *u,
@@ -184,17 +189,25 @@ void hooks_run_poststart(const struct host_hooks *of_container, struct deadline 
 	host_hooks_free(h);
 }
 
+struct owed {
+	const struct host_hooks *hooks;
+	struct deadline d;
+};
+
 static void run_owed(void *arg)
 {
-	run_poststop(arg);
+	const struct owed *o = arg;
+
+	run_poststop(o->hooks, o->d);
 }
 
-void hooks_run_owed(const char *bundle, const char *id)
+void hooks_run_owed(const char *bundle, const char *id, struct deadline d)
 {
 	auto_free char *file = xasprintf("%s/" OWED_FILE, bundle);
 	struct host_hooks *h = host_hooks_new(id, bundle, 0);
+	struct owed owed = { .hooks = h, .d = d };
 
 	if (access(file, F_OK) == 0)
-		fiber_main(run_owed, h);
+		fiber_main(run_owed, &owed);
 	host_hooks_free(h);
 }

@@ -30,7 +30,10 @@ int hooks_run_create(const struct container_params *p, pid_t pid, struct deadlin
 /* Failures are logged. NULL is fine. `of_container` may go while they run. */
 void hooks_run_poststart(const struct host_hooks *of_container, struct deadline d);
 
+/* In place of the entry on `u`: they stay on record. NULL is fine. */
+void hooks_leave_owed(struct host_hooks *h);
+
 /* For `delete` after a crash: the poststop hooks of this bundle if they are owed. Not in a fiber. */
-void hooks_run_owed(const char *bundle, const char *id);
+void hooks_run_owed(const char *bundle, const char *id, struct deadline d);
 
 #endif

@@ -39,6 +39,12 @@ void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 
 /*
+ * Of one that was stopped: until nobody is in a call of these any more, which sandbox_free() waits for
+ * without a limit. A container whose files are on a server that does not answer is being made for long.
+ */
+int sandbox_wait_left(struct sandbox *s, struct deadline d, struct err *e) must_check;
+
+/*
  * Until the VM is gone, for whatever reason; *why says what is known of it. ERR_CANCELLED there means
  * that sandbox_stop() ended it.
  */
@@ -103,8 +109,18 @@ int sandbox_update_container(struct sandbox *s, const char *id, const struct oci
 /* Its init runs: the host's poststart hooks. */
 void sandbox_container_started(struct sandbox_container *c, struct deadline d);
 
-/* RemoveContainer and undo what create did on the host; errors are logged. The VM may be dead. */
+/*
+ * RemoveContainer and undo what create did on the host; errors are logged. The VM may be dead. From then
+ * on it may outlive the sandbox. Nothing if that was done or is being done.
+ */
+void sandbox_take_out_container(struct sandbox_container *c, struct deadline d);
+bool sandbox_container_is_out(const struct sandbox_container *c);
+
+/* Take it out, or wait until it is, and run the host's poststop hooks, which have their own time. */
 void sandbox_remove_container(struct sandbox_container *c, struct deadline d);
+
+/* Without the hooks: they stay on record for `delete`. It was taken out, or is being taken out. */
+void sandbox_forget_container(struct sandbox_container *c);
 
 /*
  * For `delete` after a crash of the shim, from the files below `state_dir` (config.runtime.state_dir)

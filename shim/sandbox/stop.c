@@ -71,6 +71,17 @@ void sandbox_dispose(struct sandbox *s)
 	free(s);
 }
 
+int sandbox_wait_left(struct sandbox *s, struct deadline d, struct err *e)
+{
+	while (s->waiting > 0)
+		if (cond_wait(&s->changed, d, e) < 0)
+			return err_wrap(e,
+					"wait for %u calls in it, %u of which look at a "
+					"container's files",
+					s->waiting, s->bringing);
+	return 0;
+}
+
 void sandbox_free(struct sandbox *s)
 {
 	if (!s)

@@ -23,6 +23,21 @@ static int load_config(struct task_service *s, const struct boot_request *r, str
 	return record_state_dir(r->bundle, s->config->runtime.state_dir, e);
 }
 
+/*
+ * It has ended. A Create in it that hangs has its files by the same names as the next one's: it is waited
+ * for, as long as it was given itself.
+ */
+static int free_earlier(struct task_service *s, struct deadline d, struct err *e)
+{
+	struct deadline limit =
+		deadline_in_ms(s->config->agent.create_container_timeout_s * 1000ll);
+
+	if (sandbox_wait_left(s->sandbox, deadline_min(d, limit), e) < 0)
+		return err_wrap(e, "the sandbox before has not ended");
+	sandbox_free(take_ptr(s->sandbox));
+	return 0;
+}
+
 static int boot(struct task_service *s, const struct boot_request *r, struct deadline d,
 		struct err *e)
 {
@@ -33,7 +48,8 @@ static int boot(struct task_service *s, const struct boot_request *r, struct dea
 		.spec = r->spec,
 	};
 
-	sandbox_free(take_ptr(s->sandbox)); /* an earlier one, which has ended */
+	if (s->sandbox && free_earlier(s, d, e) < 0)
+		return -1;
 	config_free(take_ptr(s->config));
 	s->ended = s->agent_lost = false;
 	if (load_config(s, r, e) < 0)

@@ -124,8 +124,11 @@ void task_service_free(struct task_service *s)
 		log_debug("%s", e.text);
 	fiber_group_cancel(&s->fibers);
 	fiber_group_wait(&s->fibers);
-	HASH_ITER(hh, s->containers, c, next)
+	HASH_ITER(hh, s->containers, c, next) {
+		if (c->handle)
+			sandbox_forget_container(take_ptr(c->handle));
 		container_forget(c);
+	}
 	sandbox_free(s->sandbox);
 	config_free(s->config);
 	free(s->ns);

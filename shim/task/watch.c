@@ -289,7 +289,7 @@ static struct container *first_in_guest(const struct task_service *s)
 	struct container *c, *next;
 
 	HASH_ITER(hh, s->containers, c, next)
-		if (c->handle)
+		if (c->handle && !sandbox_container_is_out(c->handle))
 			return c;
 	return NULL;
 }
@@ -312,8 +312,9 @@ static void end_sandbox(void *arg)
 		container_unref(c);
 	}
 	d = deadline_in_ms(s->agent_lost ? 0 : REMOVE_MS);
+	/* Their poststop hooks are Delete's: one that hangs must not keep the machine. */
 	while ((c = first_in_guest(s)))
-		sandbox_remove_container(take_ptr(c->handle), d);
+		sandbox_take_out_container(c->handle, d);
 	sandbox_stop(s->sandbox);
 	fiber_group_wait(&s->watchers);
 	log_info("sandbox %s ended", s->sandbox_id);

@@ -31,6 +31,7 @@ struct sandbox {
 };
 struct sandbox_container {
 	char id[80];
+	bool out;
 };
 struct agent {
 	bool disconnected;
@@ -164,11 +165,28 @@ void sandbox_stop(struct sandbox *s)
 		abort();
 }
 
+void fake_leave(void)
+{
+	fake.not_left = false;
+	cond_wake_all(&changed);
+}
+
+int sandbox_wait_left(struct sandbox *s, struct deadline d, struct err *e)
+{
+	(void)s;
+	while (fake.not_left)
+		if (cond_wait(&changed, d, e) < 0)
+			return err_wrap(e, "wait for who is in it");
+	return 0;
+}
+
 void sandbox_free(struct sandbox *s)
 {
 	if (!s)
 		return;
 	sandbox_stop(s);
+	while (fake.not_left)
+		(void)cond_wait_uncancellable(&changed, DEADLINE_NEVER);
 	free(s->dir);
 	free(s);
 }
@@ -241,11 +259,37 @@ void sandbox_container_started(struct sandbox_container *c, struct deadline d)
 	(void)d;
 }
 
-void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
+void sandbox_take_out_container(struct sandbox_container *c, struct deadline d)
 {
 	(void)d;
+	if (c->out)
+		return;
+	c->out = true;
 	note("remove", c->id, "");
 	fake_exit(c->id, "", 137);
+}
+
+bool sandbox_container_is_out(const struct sandbox_container *c)
+{
+	return c->out;
+}
+
+void fake_hook_ends(void)
+{
+	fake.hook_hangs = NULL;
+	cond_wake_all(&changed);
+}
+
+void sandbox_remove_container(struct sandbox_container *c, struct deadline d)
+{
+	sandbox_take_out_container(c, d);
+	while (fake.hook_hangs && strcmp(fake.hook_hangs, c->id) == 0)
+		(void)cond_wait_uncancellable(&changed, DEADLINE_NEVER);
+	sandbox_forget_container(c);
+}
+
+void sandbox_forget_container(struct sandbox_container *c)
+{
 	fake.held--;
 	free(c);
 }

@@ -19,9 +19,12 @@ struct fake_guest {
 	int boot_ms;    /* how long sandbox_start() takes */
 	int exec_ms;    /* how long agent_exec_process() takes, whatever ends meanwhile */
 	bool exec_held; /* it takes until fake_exec_goes_on() */
-	unsigned
-		freezes_held; /* so many of the next Pauses and Resumes take until fake_freezer_goes_on() */
-	bool not_paused;  /* what a Resume is answered with */
+	/* So many of the next Pauses and Resumes take until fake_freezer_goes_on(). */
+	unsigned freezes_held;
+	bool not_paused; /* what a Resume is answered with */
+	bool not_left;   /* somebody is in a call of a sandbox that has ended */
+	/* The poststop hooks of this container take until fake_hook_ends(). */
+	const char *hook_hangs;
 	bool oom_flood;   /* the guest says at all times that a container was out of memory */
 	bool refuse_exec; /* agent_exec_process() finds no such program */
 	bool hang;        /* no call to the agent is answered before its deadline */
@@ -53,6 +56,8 @@ void fake_exit(const char *id, const char *exec_id, int status);
 
 void fake_exec_goes_on(void);
 void fake_freezer_goes_on(void);
+void fake_hook_ends(void);
+void fake_leave(void); /* no longer not_left */
 
 /* The VMM is killed. */
 void fake_die(void);

@@ -248,18 +248,78 @@ static void oom_flood(void *arg)
 	harness_close();
 }
 
-/* enable_debug of [runtime]. */
-static void configuration_asks_for_debug(void *arg)
+static void configure(const char *more)
 {
-	auto_free char *text = NULL;
-	auto_close int dir = -1;
+	auto_free char *text = xasprintf("[runtime]\nstate_dir = \"%s\"\n%s\n", harness.dir, more);
+	auto_close int dir = open(harness.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_ok(file_replace(dir, "configuration.toml", text, strlen(text), &harness.e),
+		  &harness.e);
+}
+
+/* The next sandbox has to wait for a Create in the one before, whose files are on a dead server. */
+static void next_sandbox_gives_up(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	configure("create_container_timeout = 1");
+	run_owner();
+	fake.not_left = true;
+	end_owner();
+	assert_err(task_create(OWNER), &harness.e, ERR_TIMEOUT,
+		   "the sandbox before has not ended: wait for who is in it");
+	fake_leave();
+	run_owner();
+	end_owner();
+	harness_close();
+}
+
+static void delete_hanging(void *arg)
+{
+	uint32_t ignored;
+
+	(void)arg;
+	(void)!task_delete("hangs", "", &ignored);
+}
+
+/* It is waited for by its own container's Delete, and by nothing else. */
+static void poststop_hook_hangs(void *arg)
+{
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct err e = ERR_INIT;
 
 	(void)arg;
 	harness_open(false);
-	text = xasprintf("[runtime]\nstate_dir = \"%s\"\nenable_debug = true\n", harness.dir);
-	dir = open(harness.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_ok(file_replace(dir, "configuration.toml", text, strlen(text), &harness.e),
-		  &harness.e);
+	run_owner();
+	assert_ok(task_create("hangs"), &harness.e);
+	assert_ok(task_start("hangs", ""), &harness.e);
+	assert_ok(task_create("other"), &harness.e);
+	fake.hook_hangs = "hangs";
+	fake_exit("hangs", "", 0);
+	assert_ok(task_wait("hangs", "", &status), &harness.e);
+	fiber_group_start(&group, "delete", delete_hanging, NULL);
+	assert_ok(fiber_sleep_ms(LET_THEM_MS, &e), &e);
+	assert_ok(task_delete("other", "", &status), &harness.e);
+	fake_hook_ends();
+	fiber_group_wait(&group);
+
+	assert_ok(task_create("hangs"), &harness.e);
+	fake.hook_hangs = "hangs";
+	end_owner(); /* and so the machine */
+	fiber_group_start(&group, "delete", delete_hanging, NULL);
+	assert_ok(fiber_sleep_ms(LET_THEM_MS, &e), &e);
+	assert_ok(task_shutdown(true), &harness.e);
+	fake_hook_ends();
+	fiber_group_wait(&group);
+	harness_close();
+}
+
+/* enable_debug of [runtime]. */
+static void configuration_asks_for_debug(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	configure("enable_debug = true");
 	assert_int_equal(log_level(), LOG_LEVEL_INFO);
 	run_owner();
 	assert_int_equal(log_level(), LOG_LEVEL_DEBUG);
@@ -281,6 +341,8 @@ static void test_second_delete_goes_on(void **state)
 IN_FIBER(pauses_that_meet_resumes)
 IN_FIBER(pause_that_is_late)
 IN_FIBER(resume_of_what_runs)
+IN_FIBER(next_sandbox_gives_up)
+IN_FIBER(poststop_hook_hangs)
 IN_FIBER(oom_flood)
 IN_FIBER(configuration_asks_for_debug)
 
@@ -293,6 +355,8 @@ int main(void)
 		cmocka_unit_test(test_pauses_that_meet_resumes),
 		cmocka_unit_test(test_pause_that_is_late),
 		cmocka_unit_test(test_resume_of_what_runs),
+		cmocka_unit_test(test_next_sandbox_gives_up),
+		cmocka_unit_test(test_poststop_hook_hangs),
 		cmocka_unit_test(test_oom_flood),
 		cmocka_unit_test(test_configuration_asks_for_debug),
 	};

@@ -246,14 +246,32 @@ static void crash_owes_poststop(void **state)
 	fiber_main(crashed, NULL);
 	assert_int_equal(t.result, 0);
 	assert_true(is_owed());
-	hooks_run_owed(t.dir, "c1");
+	hooks_run_owed(t.dir, "c1", DEADLINE_NEVER);
 	first = log_text();
 	assert_non_null(strstr(first, "poststop"));
 	assert_non_null(strstr(first, "\"status\":\"stopped\""));
 	assert_false(is_owed());
-	hooks_run_owed(t.dir, "c1");
+	hooks_run_owed(t.dir, "c1", DEADLINE_NEVER);
 	second = log_text();
 	assert_string_equal(first, second);
+}
+
+/* containerd gives a `delete` so much time and no more. */
+static void owed_hooks_have_a_limit(void **state)
+{
+	auto_free char *stop = hook("slow", "poststop", ", \"timeout\": 600");
+	auto_free char *all = xasprintf("\"poststop\": [%1$s, %1$s]", stop);
+	int64_t began;
+
+	(void)state;
+	write_script("slow", "exec sleep 600");
+	load_spec(all);
+	fiber_main(crashed, NULL);
+	assert_true(is_owed());
+	began = clock_now_ms();
+	hooks_run_owed(t.dir, "c1", deadline_in_ms(GIVES_UP_MS));
+	assert_in_range(clock_now_ms() - began, 0, AT_ONCE_MS);
+	assert_false(is_owed());
 }
 
 static void outlives_its_container(void **state)
@@ -301,6 +319,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late_hook_is_killed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_hook_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(crash_owes_poststop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(owed_hooks_have_a_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(outlives_its_container, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(none_is_nothing, set_up, tear_down),
 	};

@@ -180,6 +180,50 @@ static void test_files_on_a_dead_server(void **state)
 			    "timed out");
 }
 
+/* It is to be freed, and its Create does not come back: who waits for that is told what for. */
+static void ends_with_files_on_a_dead_server(void *arg)
+{
+	struct making making = { .spec = t.spec, .id = "m0" };
+	struct fiber_group group = FIBER_GROUP_INIT;
+	struct sandbox *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)arg;
+	t.result = start(&s, &t.e);
+	if (t.result < 0)
+		return;
+	if (pipe(server.pipe) < 0)
+		abort();
+	making.s = s;
+	fiber_group_start(&group, "create", make, &making);
+	while (__atomic_load_n(&server.held, __ATOMIC_SEQ_CST) == 0)
+		if (fiber_sleep_ms(10, &e) < 0)
+			abort();
+	sandbox_stop(s);
+	t.second = sandbox_wait_left(s, deadline_in_ms(GIVES_UP_MS), &t.why);
+	t.ok = write(server.pipe[1], "x", 1) == 1;
+	t.result = sandbox_wait_left(s, deadline_in_ms(PATIENCE_MS), &t.e);
+	fiber_group_wait(&group);
+	t.ok = t.ok && making.result == -1;
+	sandbox_free(s);
+	for (int i = 0; i < 2; i++)
+		(void)close(server.pipe[i]);
+	memset(&server, 0, sizeof(server));
+}
+
+static void test_ends_with_files_on_a_dead_server(void **state)
+{
+	(void)state;
+	if (t.skip)
+		skip();
+	fiber_main(ends_with_files_on_a_dead_server, NULL);
+	assert_ok(t.result, &t.e);
+	assert_true(t.ok);
+	assert_int_equal(t.second, -1);
+	assert_string_equal(t.why.text, "wait for 1 calls in it, 1 of which look at a container's "
+					"files: timed out");
+}
+
 /* createRuntime: it notes in the bundle that it runs, and waits there for a file. */
 static char *const hanging[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
 				 (char *)(uintptr_t) "echo >>begun; until test -e go; do sleep "
@@ -256,6 +300,7 @@ int main(void)
 		CASE(test_looked_at_by_workers),
 		CASE(test_hooks_that_hang),
 		CASE(test_files_on_a_dead_server),
+		CASE(test_ends_with_files_on_a_dead_server),
 	};
 
 	return cmocka_run_group_tests_name("sandbox files", tests, group_set_up, group_tear_down);
