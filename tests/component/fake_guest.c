@@ -314,6 +314,11 @@ void agent_disconnect(struct agent *a)
 	cond_wake_all(&changed);
 }
 
+void fake_lose_agent(void)
+{
+	agent_disconnect(&agent);
+}
+
 int agent_start_container(struct agent *a, const char *id, struct deadline d, struct err *e)
 {
 	(void)a;

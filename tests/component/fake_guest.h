@@ -62,6 +62,9 @@ void fake_leave(void); /* no longer not_left */
 /* The VMM is killed. */
 void fake_die(void);
 
+/* The connection to the agent ends, the VM lives. */
+void fake_lose_agent(void);
+
 /* The OOM killer hits a container. */
 void fake_oom(const char *id);
 

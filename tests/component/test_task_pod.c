@@ -151,6 +151,22 @@ static void machine_dies(void *arg)
 	harness_close();
 }
 
+/* What runs in a machine without an agent will not be heard of again. */
+static void agent_is_lost(void *arg)
+{
+	(void)arg;
+	harness_open(false);
+	run_pod();
+	run_container("c1");
+	fake_lose_agent();
+	expect_exit("c1", 137);
+	expect_exit(POD, 137);
+	expect_death(
+		"sandbox sandbox has lost its agent: the VM is gone|AGENT_LOST|sandbox_id=sandbox");
+	assert_int_equal(fake.held, 0);
+	harness_close();
+}
+
 static void machine_ends_by_itself(void *arg)
 {
 	(void)arg;
@@ -248,6 +264,7 @@ static void test_killed_while_the_guest_hangs(void **state)
 }
 
 IN_FIBER(machine_dies)
+IN_FIBER(agent_is_lost)
 IN_FIBER(machine_ends_by_itself)
 IN_FIBER(pod_is_deleted_before_its_containers)
 IN_FIBER(host_is_out_of_memory)
@@ -261,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_killed_under_its_containers),
 		cmocka_unit_test(test_killed_while_the_guest_hangs),
 		cmocka_unit_test(test_machine_dies),
+		cmocka_unit_test(test_agent_is_lost),
 		cmocka_unit_test(test_machine_ends_by_itself),
 		cmocka_unit_test(test_pod_is_deleted_before_its_containers),
 		cmocka_unit_test(test_host_is_out_of_memory),
