@@ -298,6 +298,11 @@ int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
 	return r;
 }
 
+void rpc_client_gather(struct rpc_client *c, bool on)
+{
+	c->conn.gathers = on;
+}
+
 bool rpc_client_closed(const struct rpc_client *c)
 {
 	return c->closed;

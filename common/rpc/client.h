@@ -41,6 +41,13 @@ int rpc_call_to_pipe(struct rpc_client *c, const ProtobufCServiceDescriptor *ser
 		     const char *method, const void *req, void *ret_resp, uint32_t field, int pipe,
 		     size_t *ret_piped, struct deadline d, struct err *e) must_check;
 
+/*
+ * Whether what goes into a pipe is waited for a millisecond at a time where the stream is empty and much is
+ * still to come: for a peer that sends it page by page and would wake us for each, on a processor that
+ * it needs itself for the next. Other fibers run meanwhile. Off at first.
+ */
+void rpc_client_gather(struct rpc_client *c, bool on);
+
 bool rpc_client_closed(const struct rpc_client *c);
 
 #endif

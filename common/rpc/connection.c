@@ -25,6 +25,13 @@
 /* Shorter answers are not worth the system calls of a pipe. Not tuned by measurement. */
 #define TAIL_MIN (64u << 10)
 
+/*
+ * See rpc_client_gather(): for so long where so much is to come. At 1 GB/s it comes in 0.13 ms, so that an
+ * answer is never late by more than this one moment.
+ */
+#define GATHER_MIN (128u << 10)
+#define GATHER_MS  1
+
 /* Of a response, up to its last field: two keys and a status that says success. */
 #define TAIL_HEAD_MAX 64u
 
@@ -231,6 +238,14 @@ static ssize_t move_some(struct rpc_connection *c, int pipe, size_t len, struct 
 	return 0;
 }
 
+/* The stream was empty. */
+static int wait_for_more(struct rpc_connection *c, size_t missing, struct err *e)
+{
+	if (c->gathers && missing >= GATHER_MIN && fiber_sleep_ms(GATHER_MS, e) < 0)
+		return -1;
+	return io_wait_readable(c->io, DEADLINE_NEVER, e);
+}
+
 /*
  * To the pipe of c->tail, which may go meanwhile. Returns what is left, -1 on error. Nothing moves where
  * the stream is empty or the pipe full, and after a wait for the stream it must be the pipe.
@@ -248,7 +263,7 @@ static ssize_t move_tail(struct rpc_connection *c, size_t len, struct err *e)
 		c->tail->piped += (size_t)n;
 		if (n == 0 && (waited || in_len(c) > 0 || !c->splices))
 			break;
-		if (n == 0 && io_wait_readable(c->io, DEADLINE_NEVER, e) < 0)
+		if (n == 0 && wait_for_more(c, len, e) < 0)
 			return -1;
 		waited = n == 0;
 	}

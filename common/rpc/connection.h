@@ -25,6 +25,7 @@ struct rpc_connection {
 	struct cond idle;  /* senders is 0 */
 	struct buf unsent; /* the rest of a frame whose sender gave up half-way */
 	bool splices;  /* what is in a pipe goes out, and what goes to one comes in, by splice(2) */
+	bool gathers;  /* see rpc_client_gather() */
 	uint8_t *copy; /* where it does not: what it passes through; NULL until then */
 	struct incoming_tail *tail; /* being received; NULL also when who waited for it has gone */
 };

@@ -28,6 +28,14 @@ static inline char *message_text(const char *s)
 /* Connect and ask Health.Check until it answers, both within the deadline. */
 struct agent *agent_connect(const struct transport_address *at, struct deadline d, struct err *e)
 	must_check;
+
+/*
+ * The guest has so many processors: answers of many pages are gathered (rpc_client_gather()) where they come
+ * over a serial port and there are several. docs/specification.md, "Stdout", has what that gains then,
+ * and loses where there is one.
+ */
+void agent_set_vcpus(struct agent *a, uint32_t vcpus);
+
 void agent_free(struct agent *a); /* calls that still wait fail; NULL is fine */
 
 /* The VMM died: fail every call at once with ERR_UNAVAILABLE "the VM is gone". */

@@ -79,6 +79,12 @@ int agent_call_to_pipe(struct agent *a, const char *method, const void *req, voi
 	return finish_call(a, method, result, e);
 }
 
+void agent_set_vcpus(struct agent *a, uint32_t vcpus)
+{
+	if (a->client)
+		rpc_client_gather(a->client, a->over_port && vcpus > 1);
+}
+
 static int check_serving(struct agent *a, struct deadline d, struct err *e)
 {
 	Grpc__CheckRequest req;
@@ -104,6 +110,7 @@ struct agent *agent_connect(const struct transport_address *at, struct deadline 
 		if (!conn)
 			return NULL;
 		a = agent_over(conn);
+		a->over_port = only_one;
 		if (check_serving(a, only_one ? d : deadline_min(d, deadline_in_ms(answer_ms)),
 				  e) == 0)
 			return a;

@@ -7,6 +7,7 @@
 /* What the typed calls in this directory share; for the others there is agent.h. */
 struct agent {
 	struct rpc_client *client; /* NULL once the VM is gone */
+	bool over_port;            /* of QEMU's, which sends page by page */
 	char **features;           /* of GetGuestDetails; NULL: not asked or none */
 	uint64_t memory_block;     /* of GetGuestDetails; 0: not asked, or nothing sensible */
 	unsigned n_calls;          /* fibers inside a call: agent_free() waits for them */

@@ -104,7 +104,10 @@ int agent_online_cpu_mem(struct agent *a, uint32_t vcpus, bool memory, struct de
 	grpc__online_cpumem_request__init(&req);
 	req.nb_cpus = vcpus;
 	req.cpu_only = !memory;
-	return agent_call(a, "OnlineCPUMem", &req, NULL, d, e);
+	if (agent_call(a, "OnlineCPUMem", &req, NULL, d, e) < 0)
+		return -1;
+	agent_set_vcpus(a, vcpus);
+	return 0;
 }
 
 int agent_set_guest_date_time(struct agent *a, struct deadline d, struct err *e)

@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/oci/pod.h"
+#include "hypervisor/size.h"
 #include "shim/sandbox/host_cgroup.h"
 #include "shim/sandbox/size.h"
 #include "shim/sandbox/spec_guest.h"
@@ -195,6 +196,7 @@ static int connect_to_agent(struct sandbox *s, struct deadline d, struct err *e)
 		wait_for_news(s);
 	if (c.agent) {
 		s->agent = c.agent;
+		agent_set_vcpus(s->agent, hv_vcpus(s->hv));
 		undo_push(&s->teardown, "agent connection", undo_agent, s);
 	}
 	if (result < 0) {

@@ -29,6 +29,22 @@ static struct {
 	struct err e;
 } t;
 
+static bool gathers;
+
+static int gather(void **state)
+{
+	(void)state;
+	gathers = true;
+	return 0;
+}
+
+static int gather_no_more(void **state)
+{
+	(void)state;
+	gathers = false;
+	return 0;
+}
+
 static void open_pipe(int size)
 {
 	if (pipe2(t.pipe, O_CLOEXEC | O_NONBLOCK) < 0 || fcntl(t.pipe[1], F_SETPIPE_SZ, size) < 0)
@@ -76,6 +92,7 @@ static void served(void *arg)
 	(void)arg;
 	fixture_reset();
 	t.client = rpc_client_new(fixture_serve(&g), "peer");
+	rpc_client_gather(t.client, gathers);
 
 	/* Room for all of it: none of it comes into memory. */
 	open_pipe(1 << 20);
@@ -135,6 +152,7 @@ static void start_peer(void)
 
 	fixture_socketpair(ends);
 	t.client = rpc_client_new(ends[0], "peer");
+	rpc_client_gather(t.client, gathers);
 	peer.io = ends[1];
 	rpc_connection_init(&peer.conn, peer.io);
 }
@@ -255,6 +273,9 @@ int main(void)
 		cmocka_unit_test(test_no_reader),
 		cmocka_unit_test(test_leaves),
 		cmocka_unit_test(test_peer_dies),
+		cmocka_unit_test_setup_teardown(test_served, gather, gather_no_more),
+		cmocka_unit_test_setup_teardown(test_leaves, gather, gather_no_more),
+		cmocka_unit_test_setup_teardown(test_peer_dies, gather, gather_no_more),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
