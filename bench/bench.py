@@ -107,8 +107,8 @@ def measure_pods(table, options):
 def measure_streams(ct, table, options, raw, processors):
     ct.write_husk_config(settings(raw.transport, f"{raw.vmm_config}default_vcpus = {processors}\n"))
     try:
-        container_stdout.measure(ct, table, raw, f"{raw.label}, {processors} virtual", options.programs, options.mib,
-                                 options.streams)
+        label = f"{raw.label}, {processors} virtual processor{'s' if processors > 1 else ''}"
+        container_stdout.measure(ct, table, raw, label, options.programs, options.mib, options.streams)
     finally:
         raw.close()
 
