@@ -135,7 +135,7 @@ def a_guest_out_of_memory(ct, pod):
 def the_hosts_limit_kills_and_tells(ct, pod, container, of):
     of.limit("memory.max", 8 * MIB)
     check_out_of_memory(pod, container)
-    ct.logged(pod.id, "for want of memory")
+    ct.logged(pod.id, "the host's OOM killer")
 
 
 @contextlib.contextmanager
