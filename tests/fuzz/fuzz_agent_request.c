@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/cgroup/devices.h"
+#include "agent/cmdline.h"
 #include "agent/confine/capabilities.h"
 #include "agent/confine/rlimits.h"
 #include "agent/confine/seccomp.h"
@@ -215,10 +216,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct agent_services services;
 	static struct rpc_method *rows;
 	static struct rpc_service service;
+	static struct agent_options options;
 	static struct sandbox sandbox;
 	struct err e = ERR_INIT;
 
 	if (!rows) {
+		agent_options_init(&options);
+		sandbox.options = &options;
 		if (agent_services_init(&services, &sandbox, &e) < 0)
 			abort();
 		service = services.agent;

@@ -78,7 +78,7 @@ static bool stays(unsigned puts)
 
 static void life(void *arg)
 {
-	auto_free char *path = NULL, *again = NULL, *third = NULL;
+	auto_free char *path = NULL, *again = NULL;
 	auto_free char *set = path_join(volume.path, "..2");
 	struct err e;
 
