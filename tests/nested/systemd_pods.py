@@ -2,6 +2,7 @@
 """Pods on a host whose cgroups are systemd's, and a kubelet with the systemd driver: below a slice for each pod."""
 
 import os
+import shutil
 import subprocess
 
 import cri_pods
@@ -9,6 +10,8 @@ from report import check_equal
 from unified import ROOT
 
 UNITS = "/run/systemd/system"
+# Where set-property --runtime keeps what it was told: for the next slice of that name too.
+PROPERTIES = "/run/systemd/system.control"
 # As a kubelet makes it, by D-Bus.
 SLICE = """[Unit]
 DefaultDependencies=no
@@ -58,6 +61,7 @@ class Slices:
     def remove(self):
         systemctl("stop", self.name)
         os.unlink(f"{UNITS}/{self.name}")
+        shutil.rmtree(f"{PROPERTIES}/{self.name}.d", ignore_errors=True)
         check_equal(os.path.exists(self.path), False, f"{self.path} is still there")
 
 
